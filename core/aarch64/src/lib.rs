@@ -1,0 +1,6 @@
+//! The AArch64 guest front end: decode tables, translation, system registers, MMU, exceptions.
+
+pub mod features;
+pub mod platform;
+pub mod state;
+pub mod translate;

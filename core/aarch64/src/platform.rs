@@ -1,0 +1,110 @@
+//! What a CPU needs of the machine around it.
+
+use ferrite_ram::{GuestPhys, GuestRam, RamOffset};
+use std::sync::Arc;
+
+/// The bus has nothing that answers at an address, or not to this kind of access: a synchronous
+/// external abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusError;
+
+/// What a physical page leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhysPage {
+    /// Memory in the arena at this offset.
+    Ram {
+        /// The page's place.
+        at: RamOffset,
+        /// Whether stores reach it; those to a ROM go to [`Platform::write`].
+        writable: bool,
+    },
+    /// A device, or nothing: accesses go through [`Platform::read`] and [`Platform::write`].
+    Device,
+}
+
+/// The machine, as one CPU sees it. All methods are quick and never block.
+pub trait Platform {
+    /// The arena.
+    fn ram(&self) -> &Arc<GuestRam>;
+
+    /// What the page of `at` leads to. The answer stays valid until the machine bumps
+    /// [`Self::map_generation`].
+    fn page(&self, at: GuestPhys) -> PhysPage;
+
+    /// Changes whenever the physical memory map does.
+    fn map_generation(&self) -> u64;
+
+    /// Reads 1, 2, 4 or 8 bytes from a device.
+    fn read(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError>;
+
+    /// Writes 1, 2, 4 or 8 bytes to a device.
+    fn write(&mut self, cpu: usize, at: GuestPhys, bytes: u64, value: u64) -> Result<(), BusError>;
+
+    /// The system counter now, in ticks of [`Self::counter_frequency`].
+    fn counter(&self) -> u64;
+
+    /// Ticks a second of the system counter (CNTFRQ_EL0 as firmware sets it).
+    fn counter_frequency(&self) -> u64;
+
+    /// Reads a register of the GIC's CPU interface (ICC_*), by its packed op0:op1:CRn:CRm:op2.
+    /// `None`: this machine's GIC has no such system register (GICv2, or reserved).
+    fn gic_read(&mut self, cpu: usize, register: u32) -> Option<u64>;
+
+    /// Writes one. `None` as for reads.
+    fn gic_write(&mut self, cpu: usize, register: u32, value: u64) -> Option<()>;
+
+    /// Whether the GIC has the system register interface (ID_AA64PFR0_EL1.GIC).
+    fn has_gic_registers(&self) -> bool;
+
+    /// A call to firmware by HVC or SMC with immediate 0, where the board provides PSCI by that
+    /// conduit. `None`: there is no firmware, the instruction takes its architectural course.
+    fn firmware_call(
+        &mut self,
+        cpu: usize,
+        conduit: Conduit,
+        arguments: [u64; 4],
+    ) -> Option<FirmwareResult>;
+
+    /// Sends an event (SEV) to the other CPUs.
+    fn send_event(&mut self, cpu: usize);
+
+    /// Asks every other CPU to do TLB or cache maintenance before it next runs translated code.
+    fn broadcast(&mut self, cpu: usize, maintenance: Maintenance);
+}
+
+/// How firmware is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// HVC.
+    Hvc,
+    /// SMC.
+    Smc,
+}
+
+/// What firmware did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirmwareResult {
+    /// X0 on return.
+    pub x0: u64,
+    /// The CPU stops after the call: it was turned off, suspended, or the machine goes down.
+    pub stop: bool,
+}
+
+/// Maintenance that reaches other CPUs (the Inner Shareable forms).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maintenance {
+    /// Drop every translation.
+    TlbAll,
+    /// Drop translations of one ASID.
+    TlbAsid {
+        /// The address space.
+        asid: u16,
+    },
+    /// Drop translations of one page (or block) address.
+    TlbPage {
+        /// An address in the page.
+        va: u64,
+        /// The address space; `None` for every one.
+        asid: Option<u16>,
+    },
+}

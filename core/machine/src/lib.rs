@@ -1,0 +1,17 @@
+//! What every machine is made of, apart from any CPU or board.
+//!
+//! - [`device`]: the trait that a device implements and the context that it is called with;
+//! - [`backend`]: the host's side of character, block, network, random and file-sharing devices;
+//! - [`clock`]: virtual time;
+//! - [`bus`]: the physical memory map and DMA.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod bus;
+pub mod clock;
+pub mod device;
+
+pub use bus::{AddressMap, Dma, MapError, RegionKind};
+pub use clock::VirtualTime;
+pub use device::{BusError, Cx, Device, DeviceId, ResetKind, Wiring};

@@ -1,0 +1,310 @@
+//! The arena itself: the only module here that touches raw memory.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use crate::code_pages::CodePages;
+use crate::{PAGE_SIZE, RamOffset};
+
+/// Why an arena could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocError {
+    /// The host refused the memory.
+    #[error("cannot set up guest memory: the host has no {bytes} bytes to give")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: u64,
+    },
+    /// The size does not fit the host's address space.
+    #[error("cannot set up guest memory: {bytes} bytes exceed the host's address space")]
+    TooLarge {
+        /// Bytes asked for.
+        bytes: u64,
+    },
+}
+
+/// A fixed, zero-initialised span of host memory that the guest's RAM and ROMs live in.
+pub struct GuestRam {
+    base: NonNull<u8>,
+    len: u64,
+    layout: Layout,
+    code: CodePages,
+}
+
+// SAFETY: the arena is plain memory owned by this value; every access goes through atomics or
+// through raw copies of bytes whose every bit pattern is valid, so sharing it cannot break an
+// invariant of a Rust type.
+unsafe impl Send for GuestRam {}
+// SAFETY: as above.
+unsafe impl Sync for GuestRam {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// An unsigned integer that one guest access can move: `u8`, `u16`, `u32` or `u64`.
+pub trait Scalar: sealed::Sealed + Copy + Eq {
+    /// Width in bytes.
+    const BYTES: u64;
+    /// Reads a little-endian value at `at`.
+    ///
+    /// # Safety
+    /// `at .. at + BYTES` lies in one live arena.
+    unsafe fn read(at: *mut u8) -> Self;
+    /// Writes a little-endian value at `at`.
+    ///
+    /// # Safety
+    /// `at .. at + BYTES` lies in one live arena.
+    unsafe fn write(at: *mut u8, value: Self);
+    /// Compares and exchanges at an aligned `at`; `Err` holds what was there.
+    ///
+    /// # Safety
+    /// `at .. at + BYTES` lies in one live arena and `at` is aligned to `BYTES`.
+    unsafe fn exchange(at: *mut u8, old: Self, new: Self) -> Result<Self, Self>;
+}
+
+macro_rules! scalar {
+    ($ty:ty, $atomic:ty) => {
+        impl sealed::Sealed for $ty {}
+        impl Scalar for $ty {
+            const BYTES: u64 = size_of::<$ty>() as u64;
+
+            #[inline(always)]
+            unsafe fn read(at: *mut u8) -> Self {
+                if (at as usize).is_multiple_of(size_of::<$ty>()) {
+                    // SAFETY: in bounds by the caller's promise, aligned by the test.
+                    <$ty>::from_le(
+                        unsafe { <$atomic>::from_ptr(at.cast()) }.load(Ordering::Relaxed),
+                    )
+                } else {
+                    // SAFETY: in bounds by the caller's promise; an unaligned volatile copy of
+                    // plain bytes, which may tear as the architecture allows.
+                    <$ty>::from_le_bytes(unsafe {
+                        at.cast::<[u8; size_of::<$ty>()]>().read_volatile()
+                    })
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn write(at: *mut u8, value: Self) {
+                if (at as usize).is_multiple_of(size_of::<$ty>()) {
+                    // SAFETY: in bounds by the caller's promise, aligned by the test.
+                    unsafe { <$atomic>::from_ptr(at.cast()) }
+                        .store(value.to_le(), Ordering::Relaxed);
+                } else {
+                    // SAFETY: in bounds by the caller's promise; see `read`.
+                    unsafe {
+                        at.cast::<[u8; size_of::<$ty>()]>()
+                            .write_volatile(value.to_le_bytes())
+                    }
+                }
+            }
+
+            unsafe fn exchange(at: *mut u8, old: Self, new: Self) -> Result<Self, Self> {
+                // SAFETY: in bounds and aligned by the caller's promise.
+                let cell = unsafe { <$atomic>::from_ptr(at.cast()) };
+                cell.compare_exchange(old.to_le(), new.to_le(), Ordering::SeqCst, Ordering::SeqCst)
+                    .map(<$ty>::from_le)
+                    .map_err(<$ty>::from_le)
+            }
+        }
+    };
+}
+scalar!(u8, AtomicU8);
+scalar!(u16, AtomicU16);
+scalar!(u32, AtomicU32);
+scalar!(u64, AtomicU64);
+
+impl GuestRam {
+    /// Allocates `bytes` (rounded up to a page) of zeroed guest memory. The host commits pages as
+    /// they are first touched.
+    pub fn new(bytes: u64) -> Result<Self, AllocError> {
+        let too_large = || AllocError::TooLarge { bytes };
+        let len = bytes
+            .max(PAGE_SIZE)
+            .checked_next_multiple_of(PAGE_SIZE)
+            .ok_or_else(too_large)?;
+        let size = usize::try_from(len).map_err(|_| too_large())?;
+        let layout = Layout::from_size_align(size, PAGE_SIZE as usize).map_err(|_| too_large())?;
+        // SAFETY: the layout has a non-zero size.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })
+            .ok_or(AllocError::OutOfMemory { bytes })?;
+        Ok(Self {
+            base,
+            len,
+            layout,
+            code: CodePages::new(len),
+        })
+    }
+
+    /// Bytes in the arena: a multiple of the page size.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Never true: an arena has at least one page.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The host address of offset 0, for code generators that address guest memory themselves.
+    #[must_use]
+    pub fn host_base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    #[inline(always)]
+    fn place(&self, at: RamOffset, bytes: u64) -> Option<*mut u8> {
+        if at.0 <= self.len && bytes <= self.len - at.0 {
+            // SAFETY: just checked to lie within the allocation.
+            Some(unsafe { self.base.as_ptr().add(at.0 as usize) })
+        } else {
+            None
+        }
+    }
+
+    /// Reads a little-endian scalar; `None` beyond the end.
+    #[inline(always)]
+    #[must_use]
+    pub fn load<T: Scalar>(&self, at: RamOffset) -> Option<T> {
+        let place = self.place(at, T::BYTES)?;
+        // SAFETY: `place` checked the bounds.
+        Some(unsafe { T::read(place) })
+    }
+
+    /// Writes a little-endian scalar, without looking at code flags; `None` beyond the end.
+    #[inline(always)]
+    #[must_use]
+    pub fn store<T: Scalar>(&self, at: RamOffset, value: T) -> Option<()> {
+        let place = self.place(at, T::BYTES)?;
+        // SAFETY: `place` checked the bounds.
+        unsafe { T::write(place, value) };
+        Some(())
+    }
+
+    /// Replaces `old` by `new` in one sequentially consistent step. `Some(Ok)` holds the old value
+    /// when it matched, `Some(Err)` what was there instead; `None` beyond the end or unaligned.
+    #[must_use]
+    pub fn compare_exchange<T: Scalar>(
+        &self,
+        at: RamOffset,
+        old: T,
+        new: T,
+    ) -> Option<Result<T, T>> {
+        let place = self.place(at, T::BYTES)?;
+        if !at.0.is_multiple_of(T::BYTES) {
+            return None;
+        }
+        // SAFETY: bounds and alignment (the arena is page-aligned) were just checked.
+        Some(unsafe { T::exchange(place, old, new) })
+    }
+
+    /// Copies guest memory out; `None`, with `into` untouched, when the span leaves the arena.
+    #[must_use]
+    pub fn read_bytes(&self, at: RamOffset, into: &mut [u8]) -> Option<()> {
+        let place = self.place(at, into.len() as u64)?;
+        // SAFETY: the source is in bounds, the destination is ours, and they cannot overlap since
+        // no reference into the arena exists.
+        unsafe { std::ptr::copy_nonoverlapping(place, into.as_mut_ptr(), into.len()) };
+        Some(())
+    }
+
+    /// Copies into guest memory and queues code pages that it touches; `None`, with nothing
+    /// written, when the span leaves the arena.
+    #[must_use]
+    pub fn write_bytes(&self, at: RamOffset, from: &[u8]) -> Option<()> {
+        let place = self.place(at, from.len() as u64)?;
+        // SAFETY: as in `read_bytes`, the other way round.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), place, from.len()) };
+        let mut page = at.page();
+        while page.0 < at.0 + from.len() as u64 {
+            self.code.note_write(page);
+            page = page.offset(PAGE_SIZE);
+        }
+        Some(())
+    }
+
+    /// Flags the page at `at` as holding translated code. True when it did not before: the caller
+    /// then drops its own fast write mappings of that page; other vCPUs see [`Self::code_epoch`].
+    pub fn mark_code(&self, at: RamOffset) -> bool {
+        self.code.mark(at)
+    }
+
+    /// Whether the page at `at` is flagged as holding translated code.
+    #[must_use]
+    pub fn is_code(&self, at: RamOffset) -> bool {
+        self.code.contains(at)
+    }
+
+    /// A number that grows whenever a page becomes a code page.
+    #[must_use]
+    pub fn code_epoch(&self) -> u64 {
+        self.code.epoch()
+    }
+
+    /// Records a write by a vCPU's slow path to the page at `at`: the flag goes, and the page is
+    /// queued for invalidation.
+    pub fn note_code_write(&self, at: RamOffset) {
+        self.code.note_write(at);
+    }
+
+    /// Whether [`Self::take_dirty_code`] would return anything: one relaxed load.
+    #[must_use]
+    pub fn has_dirty_code(&self) -> bool {
+        self.code.has_dirty()
+    }
+
+    /// Takes the pages whose translations must go before any of them runs again.
+    #[must_use]
+    pub fn take_dirty_code(&self) -> Vec<RamOffset> {
+        self.code.take_dirty()
+    }
+}
+
+impl Drop for GuestRam {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this very layout.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_exact() {
+        let ram = GuestRam::new(1).unwrap();
+        assert_eq!(ram.len(), PAGE_SIZE);
+        assert_eq!(ram.load::<u64>(RamOffset(PAGE_SIZE - 8)), Some(0));
+        assert_eq!(ram.load::<u64>(RamOffset(PAGE_SIZE - 7)), None);
+        assert_eq!(ram.load::<u8>(RamOffset(u64::MAX)), None);
+        assert_eq!(ram.write_bytes(RamOffset(PAGE_SIZE - 1), &[1, 2]), None);
+    }
+
+    #[test]
+    fn scalars_are_little_endian_at_any_alignment() {
+        let ram = GuestRam::new(PAGE_SIZE).unwrap();
+        for at in 0..8 {
+            ram.store(RamOffset(at), 0x0102_0304_0506_0708_u64).unwrap();
+            let mut bytes = [0; 8];
+            ram.read_bytes(RamOffset(at), &mut bytes).unwrap();
+            assert_eq!(bytes, [8, 7, 6, 5, 4, 3, 2, 1]);
+            assert_eq!(ram.load::<u64>(RamOffset(at)), Some(0x0102_0304_0506_0708));
+        }
+    }
+
+    #[test]
+    fn device_writes_queue_each_code_page_once() {
+        let ram = GuestRam::new(4 * PAGE_SIZE).unwrap();
+        assert!(ram.mark_code(RamOffset(PAGE_SIZE)));
+        assert!(!ram.mark_code(RamOffset(PAGE_SIZE + 4)));
+        ram.write_bytes(RamOffset(PAGE_SIZE - 1), &[0; 2]).unwrap();
+        ram.write_bytes(RamOffset(PAGE_SIZE), &[0]).unwrap();
+        assert_eq!(ram.take_dirty_code(), [RamOffset(PAGE_SIZE)]);
+        assert!(!ram.has_dirty_code() && !ram.is_code(RamOffset(PAGE_SIZE)));
+    }
+}

@@ -1,0 +1,21 @@
+//! Guest memory: the one mapping that every RAM and ROM byte of a machine lives in.
+//!
+//! A machine allocates a single [`GuestRam`] arena and carves its RAM, flash banks and ROMs out of
+//! it. A place in the arena is a [`RamOffset`]; a guest-physical address is a [`GuestPhys`] and a
+//! guest-virtual one a [`GuestVirt`]. The three never mix: the board's memory map turns the second
+//! kind of number into the first, the MMU turns the third into the second.
+//!
+//! The arena is shared by vCPUs and devices. Every access is bounds-checked, and guest code that
+//! races with itself reads torn but always initialised bytes: nothing here hands out a reference
+//! to guest memory.
+//!
+//! Pages that hold translated code are flagged ([`GuestRam::mark_code`]). A write through
+//! [`GuestRam::write_bytes`] to such a page queues it for [`GuestRam::take_dirty_code`]; vCPUs keep
+//! flagged pages out of their fast write path and call [`GuestRam::note_code_write`] themselves.
+
+mod address;
+mod arena;
+mod code_pages;
+
+pub use address::{GuestPhys, GuestVirt, PAGE_BITS, PAGE_SIZE, RamOffset};
+pub use arena::{AllocError, GuestRam, Scalar};
