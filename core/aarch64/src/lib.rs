@@ -1,5 +1,6 @@
 //! The AArch64 guest front end: decode tables, translation, system registers, MMU, exceptions.
 
+pub mod decode;
 pub mod features;
 pub mod platform;
 pub mod state;

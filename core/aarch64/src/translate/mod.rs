@@ -3,6 +3,12 @@
 //! One file per encoding group, each the [`Visitor`](crate::decode) of its table. A method reads
 //! the row's fields, emits operations and writes back; [`Translator`] has what they share.
 
+mod dispatch;
+mod dp_imm;
+mod region;
+
+pub use region::region;
+
 use ferrite_ir::{Builder, Global, HelperId, Int, Mem, Size, Terminator, Vector, Width};
 
 use crate::features::Features;
