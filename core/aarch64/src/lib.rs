@@ -3,5 +3,6 @@
 pub mod decode;
 pub mod features;
 pub mod platform;
+pub mod pstate;
 pub mod state;
 pub mod translate;

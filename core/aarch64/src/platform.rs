@@ -65,11 +65,28 @@ pub trait Platform {
         arguments: [u64; 4],
     ) -> Option<FirmwareResult>;
 
+    /// The level of this CPU's interrupt inputs after a device or the GIC was accessed: what
+    /// changed because of the access is seen at once instead of at the end of the run. `None`: as
+    /// they were last set.
+    fn interrupts(&self, cpu: usize) -> Option<InterruptLines> {
+        let _ = cpu;
+        None
+    }
+
     /// Sends an event (SEV) to the other CPUs.
     fn send_event(&mut self, cpu: usize);
 
     /// Asks every other CPU to do TLB or cache maintenance before it next runs translated code.
     fn broadcast(&mut self, cpu: usize, maintenance: Maintenance);
+}
+
+/// A CPU's interrupt inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterruptLines {
+    /// IRQ.
+    pub irq: bool,
+    /// FIQ.
+    pub fiq: bool,
 }
 
 /// How firmware is called.

@@ -202,5 +202,8 @@ pub mod helper {
         STEP_DONE,
         /// Hardware breakpoint check at an instruction; leaves when one matches.
         BREAKPOINT,
+        /// An instruction has just unmasked an interrupt that is pending: it is taken, to return to
+        /// the instruction after. Leaves.
+        TAKE_INTERRUPT,
     }
 }
