@@ -1,1 +1,37 @@
-fn main() {}
+//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `guests`.
+//!
+//! A chore installs what it needs from Debian's packages where it can, says what to install where
+//! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
+
+mod apt;
+mod guests;
+mod initramfs;
+mod modules;
+mod shell;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  playground   fetch the demo guest, build, and boot it in this terminal with QMP on a WebSocket
+  test         install what the tests need and run all of them
+  bench        print ratios against QEMU
+  guests       fetch the guests' kernels and firmware only";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("guests") => {
+            let guests = guests::fetch()?;
+            println!("{guests:#?}");
+            Ok(())
+        }
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("no such chore: {other}\n{USAGE}"),
+        None => bail!("{USAGE}"),
+    }
+}

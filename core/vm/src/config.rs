@@ -1,0 +1,106 @@
+//! What a machine is made from.
+
+use ferrite_machine::backend::{BlockBackend, CharBackend};
+
+/// Version of the generic interrupt controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GicVersion {
+    /// GICv2 with a GICv2m frame: up to 8 CPUs.
+    V2,
+    /// GICv3 with the system-register interface.
+    V3,
+}
+
+/// Most CPUs that a GICv2 serves.
+pub const GICV2_MAX_CPUS: usize = 8;
+/// Most CPUs that the redistributor window of the board serves.
+pub const GICV3_MAX_CPUS: usize = 123;
+
+/// A `virt` machine, before it is built. Files are already read: the core knows no file system.
+pub struct MachineConfig {
+    /// CPU model, by its QEMU name.
+    pub cpu: String,
+    /// Number of CPUs.
+    pub cpus: usize,
+    /// Bytes of RAM.
+    pub ram: u64,
+    /// Interrupt controller.
+    pub gic: GicVersion,
+    /// Image given by `-kernel`: raw, gzip'd, EFI zboot or ELF.
+    pub kernel: Option<Vec<u8>>,
+    /// Image given by `-initrd`.
+    pub initrd: Option<Vec<u8>>,
+    /// Kernel command line.
+    pub append: Option<String>,
+    /// A device tree to use instead of the generated one.
+    pub dtb: Option<Vec<u8>>,
+    /// Firmware for the first flash bank.
+    pub firmware: Option<Vec<u8>>,
+    /// Disks behind the flash banks, in their order.
+    pub flash: [Option<Box<dyn BlockBackend>>; 2],
+    /// The serial port's other end.
+    pub serial: Option<Box<dyn CharBackend>>,
+    /// virtio-mmio devices, from the *last* transport downwards as QEMU assigns them.
+    pub virtio: Vec<VirtioSlot>,
+    /// Whether transports without an explicit choice speak the legacy protocol.
+    pub virtio_legacy: bool,
+    /// Random bytes for the guest's kaslr-seed and rng-seed.
+    pub seed: [u8; 40],
+}
+
+/// A virtio device and the transport that it sits on.
+pub struct VirtioSlot {
+    /// The device.
+    pub device: Box<dyn ferrite_devices::virtio::VirtioDevice>,
+    /// `virtio-mmio-bus.N`, or `None` for the next free one.
+    pub bus: Option<usize>,
+}
+
+/// A machine could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Too many or no CPUs.
+    #[error("Invalid SMP CPUs {asked}. The min CPUs supported by machine 'virt' is 1 and the max with this GIC is {max}")]
+    Cpus {
+        /// What was asked for.
+        asked: usize,
+        /// What is possible.
+        max: usize,
+    },
+    /// An unknown CPU model.
+    #[error("unsupported CPU model '{0}': use cortex-a53, cortex-a57, cortex-a72 or max")]
+    Model(String),
+    /// RAM of no size, or more than the map holds.
+    #[error("cannot give the machine {bytes} bytes of RAM: the board takes from 1 MiB to 255 GiB")]
+    Ram {
+        /// What was asked for.
+        bytes: u64,
+    },
+    /// The host's memory does not suffice.
+    #[error(transparent)]
+    Alloc(#[from] ferrite_ram::AllocError),
+    /// Two things at one address.
+    #[error(transparent)]
+    Map(#[from] ferrite_machine::MapError),
+    /// A kernel, initrd, firmware or device tree that cannot be loaded.
+    #[error(transparent)]
+    Boot(#[from] crate::boot::BootError),
+    /// The device tree could not be written.
+    #[error("cannot write the device tree: {0}")]
+    Fdt(#[from] vm_fdt::Error),
+    /// A virtio transport that does not exist or is taken.
+    #[error("no free virtio-mmio bus for the device (asked for {0:?}; the board has 32)")]
+    VirtioBus(Option<usize>),
+    /// Firmware larger than its flash bank.
+    #[error("the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
+    FirmwareSize {
+        /// The image's size.
+        bytes: usize,
+    },
+    /// A flash image of the wrong size.
+    #[error("device requires 67108864 bytes, block backend provides {bytes} bytes")]
+    FlashSize {
+        /// The image's size.
+        bytes: u64,
+    },
+}

@@ -1,0 +1,128 @@
+//! Debian packages: of another architecture into a private folder, and tools onto this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{have, output, progress, root, run};
+
+/// Releases that guests come from, beside the one of this machine.
+const SUITES: [&str; 2] = ["bookworm", "trixie"];
+
+/// A private package state for arm64 that leaves the system's own alone.
+pub struct Arm64 {
+    dir: PathBuf,
+    options: Vec<String>,
+}
+
+impl Arm64 {
+    /// Sets up the state and fetches the lists, once.
+    pub fn open() -> Result<Self> {
+        if !have("apt-get") || !have("dpkg-deb") {
+            bail!(
+                "the guests come from Debian's packages: install apt and dpkg, or put the files that \
+                 `cargo xtask guests` lists under target/guests by hand"
+            );
+        }
+        let dir = root().join("target/guests/apt");
+        for part in ["lists/partial", "cache/archives/partial", "debs"] {
+            fs::create_dir_all(dir.join(part))?;
+        }
+        fs::write(dir.join("status"), "")?;
+        fs::write(dir.join("sources.list"), sources())?;
+        let state = dir.canonicalize()?;
+        let state = state.display();
+        let options = [
+            "APT::Architecture=arm64".to_owned(),
+            "APT::Architectures::=arm64".to_owned(),
+            format!("Dir::State={state}"),
+            format!("Dir::State::lists={state}/lists/"),
+            format!("Dir::State::status={state}/status"),
+            format!("Dir::Cache={state}/cache"),
+            format!("Dir::Etc::sourcelist={state}/sources.list"),
+            "Dir::Etc::sourceparts=/dev/null".to_owned(),
+            "APT::Sandbox::User=root".to_owned(),
+        ];
+        let options = options.into_iter().flat_map(|o| ["-o".to_owned(), o]).collect();
+        let apt = Self { dir, options };
+        let stamp = apt.dir.join("updated");
+        if !stamp.exists() {
+            progress("fetching Debian's arm64 package lists");
+            apt.apt("apt-get", &["-qq", "update"])?;
+            fs::write(stamp, "")?;
+        }
+        Ok(apt)
+    }
+
+    fn apt(&self, program: &str, args: &[&str]) -> Result<String> {
+        output(program, self.options.iter().map(String::as_str).chain(args.iter().copied()))
+    }
+
+    /// The package that `name` of `suite` depends on and that starts with `prefix`: the way from a
+    /// kernel's dependency package to the kernel.
+    pub fn dependency(&self, name: &str, suite: &str, prefix: &str) -> Result<String> {
+        let shown = self.apt("apt-cache", &["show", &format!("{name}/{suite}")])?;
+        let depends = shown.lines().filter_map(|l| l.strip_prefix("Depends: ")).flat_map(|l| l.split(", "));
+        let mut packages = depends.filter_map(|d| d.split_whitespace().next());
+        packages
+            .find(|p| p.starts_with(prefix))
+            .map(str::to_owned)
+            .with_context(|| format!("{name} in {suite} depends on no {prefix}*"))
+    }
+
+    /// Downloads a package and unpacks it, once; returns the folder.
+    pub fn unpack(&self, name: &str, suite: Option<&str>) -> Result<PathBuf> {
+        let into = self.dir.join("..").join("root").join(name);
+        if into.exists() {
+            return Ok(into);
+        }
+        progress(format!("fetching {name}"));
+        let wanted = suite.map_or_else(|| name.to_owned(), |s| format!("{name}/{s}"));
+        let printed = self.apt("apt-get", &["-qq", "--print-uris", "download", &wanted])?;
+        let file = printed.split_whitespace().nth(1).with_context(|| format!("no package {wanted}"))?;
+        let debs = self.dir.join("debs").canonicalize()?;
+        let status = std::process::Command::new("apt-get")
+            .args(&self.options)
+            .args(["-qq", "download", &wanted])
+            .current_dir(&debs)
+            .status()?;
+        if !status.success() {
+            bail!("apt-get download {wanted} ended with {status}");
+        }
+        let partial = into.with_extension("partial");
+        fs::create_dir_all(&partial)?;
+        run("dpkg-deb", [Path::new("-x"), &debs.join(file), &partial.canonicalize()?])?;
+        fs::rename(partial, &into)?;
+        Ok(into)
+    }
+}
+
+/// Package sources by the mirror that this machine already uses.
+fn sources() -> String {
+    let mirror = mirror().unwrap_or_else(|| "http://deb.debian.org/debian".to_owned());
+    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    SUITES.iter().map(|suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n")).collect()
+}
+
+fn mirror() -> Option<String> {
+    let text = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").ok()?;
+    let uris = text.lines().find_map(|l| l.strip_prefix("URIs:"))?;
+    uris.split_whitespace().next().map(str::to_owned)
+}
+
+/// Installs tools on this machine, those that are missing: pairs of a program and its package.
+/// Where there is no `apt-get`, says what to install and goes on.
+pub fn install(tools: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = tools.iter().filter(|(p, _)| !have(p)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !have("apt-get") {
+        progress(format!("please install {}; what needs them is left out", missing.join(", ")));
+        return Ok(());
+    }
+    progress(format!("installing {}", missing.join(", ")));
+    run("apt-get", ["-qq", "update"])?;
+    run("apt-get", ["-qq", "install", "-y", "--no-install-recommends"].iter().chain(&missing))
+}
