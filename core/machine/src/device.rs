@@ -5,6 +5,8 @@
 //! the machine (interrupt levels, a wake-up, guest memory) goes through the [`Cx`] that it is called
 //! with. That is the ownership rule: the board owns every device, one call at a time.
 
+use std::any::Any;
+
 use crate::{Dma, VirtualTime};
 
 /// Nothing answers there, or not to that kind of access.
@@ -73,8 +75,9 @@ impl Cx<'_> {
     }
 }
 
-/// A memory-mapped device.
-pub trait Device: Send {
+/// A memory-mapped device. A board that knows what it mounted gets at the concrete type through
+/// [`Any`].
+pub trait Device: Any + Send {
     /// Its type, as users of QEMU know it: `pl011`, `virtio-mmio`.
     fn kind(&self) -> &'static str;
 
