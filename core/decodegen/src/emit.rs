@@ -71,8 +71,10 @@ pub fn module(group: &str, rows: &[Row], tree: &Tree) -> String {
     out.0
 }
 
+/// Rows whose fields have the same names share one struct, so that one function can take them all.
 fn structs(out: &mut Out, group: &str, rows: &[Row]) {
-    for row in rows {
+    let names = |row: &Row| -> Vec<String> { row.fields.iter().map(|f| f.name.clone()).collect() };
+    for (n, row) in rows.iter().enumerate() {
         line!(
             out,
             "/// Operands of `{}` ({group}.decode:{}):",
@@ -80,8 +82,13 @@ fn structs(out: &mut Out, group: &str, rows: &[Row]) {
             row.line
         );
         line!(out, "/// `{}`.", row.pattern);
+        let name = camel(&row.name);
+        if let Some(first) = rows[..n].iter().find(|r| names(r) == names(row)) {
+            line!(out, "pub type {name} = {};\n", camel(&first.name));
+            continue;
+        }
         line!(out, "#[derive(Clone, Copy, Debug, PartialEq, Eq)]");
-        line!(out, "pub struct {} {{", camel(&row.name));
+        line!(out, "pub struct {name} {{");
         for field in &row.fields {
             line!(out, "    pub {}: u32,", ident(&field.name));
         }

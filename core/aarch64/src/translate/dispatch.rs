@@ -31,9 +31,9 @@ fn decode(t: &mut Translator) -> Outcome {
     let word = t.word;
     match word >> 25 & 0xf {
         0b1000 | 0b1001 => groups!(t, word, [dp_imm]),
-        0b1010 | 0b1011 => groups!(t, word, []),
-        0b0100 | 0b0110 | 0b1100 | 0b1110 => groups!(t, word, []),
-        0b0101 | 0b1101 => groups!(t, word, []),
+        0b1010 | 0b1011 => groups!(t, word, [branch]),
+        0b0100 | 0b0110 | 0b1100 | 0b1110 => groups!(t, word, [ldst]),
+        0b0101 | 0b1101 => groups!(t, word, [dp_reg]),
         0b0111 | 0b1111 => groups!(t, word, []),
         _ => Err(Undefined),
     }

@@ -3,8 +3,12 @@
 //! One file per encoding group, each the [`Visitor`](crate::decode) of its table. A method reads
 //! the row's fields, emits operations and writes back; [`Translator`] has what they share.
 
+mod branch;
 mod dispatch;
 mod dp_imm;
+mod dp_reg;
+mod ldst;
+mod operand;
 mod region;
 
 pub use region::region;
