@@ -9,7 +9,7 @@ use super::{Random, env_with};
 fn manual_recip(a: u64) -> u64 {
     let a = a * 2 + 1;
     let b = (1 << 19) / a;
-    (b + 1) / 2
+    (b + 1) >> 1
 }
 
 /// RecipSqrtEstimate of the Arm ARM, its search included.
@@ -23,7 +23,7 @@ fn manual_recip_sqrt(a: u64) -> u64 {
     while a * (b + 1) * (b + 1) < 1 << 28 {
         b += 1;
     }
-    (b + 1) / 2
+    (b + 1) >> 1
 }
 
 #[test]

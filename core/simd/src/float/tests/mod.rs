@@ -55,9 +55,9 @@ impl Random {
                 middle | random & F::FRAC_MASK
             }
             4 => {
-                let middle = (F::BIAS as u64 + self.below(64) - 12) % F::EXP_MAX << F::FRAC;
+                let exponent = (F::BIAS as u64 + self.below(64) - 12) % F::EXP_MAX;
                 let keep = self.below(u64::from(F::FRAC));
-                middle | random & F::FRAC_MASK & !(F::FRAC_MASK >> keep)
+                exponent << F::FRAC | random & F::FRAC_MASK & !(F::FRAC_MASK >> keep)
             }
             5 => {
                 let half = F::MIN_NORMAL >> self.below(u64::from(F::FRAC) + 1);
