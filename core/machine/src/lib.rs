@@ -2,6 +2,7 @@
 //!
 //! - [`device`]: the trait that a device implements and the context that it is called with;
 //! - [`backend`]: the host's side of character, block, network, random and file-sharing devices;
+//! - [`shared_folder`]: a host's folder for the 9P device;
 //! - [`clock`]: virtual time;
 //! - [`bus`]: the physical memory map and DMA.
 
@@ -11,6 +12,7 @@ pub mod backend;
 pub mod bus;
 pub mod clock;
 pub mod device;
+pub mod shared_folder;
 
 pub use bus::{AddressMap, Dma, MapError, RegionKind};
 pub use clock::VirtualTime;
