@@ -34,7 +34,7 @@ fn decode(t: &mut Translator) -> Outcome {
         0b1010 | 0b1011 => groups!(t, word, [branch]),
         0b0100 | 0b0110 | 0b1100 | 0b1110 => groups!(t, word, [ldst]),
         0b0101 | 0b1101 => groups!(t, word, [dp_reg]),
-        0b0111 | 0b1111 => groups!(t, word, []),
+        0b0111 | 0b1111 => groups!(t, word, [fp, simd_fp]),
         _ => Err(Undefined),
     }
 }

@@ -6,10 +6,12 @@
 mod branch;
 mod dispatch;
 mod dp_imm;
+mod fp;
 mod dp_reg;
 mod ldst;
 mod operand;
 mod region;
+mod simd_fp;
 
 pub use region::region;
 
