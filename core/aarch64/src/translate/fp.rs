@@ -3,10 +3,11 @@
 //! A scalar is lane 0 of a vector register; writing one clears the rest of the register, which
 //! every wide operation at a scalar shape does by itself.
 
-use ferrite_ir::{Condition, FlagKind, Int, Vector, Width};
+use ferrite_ir::{FlagKind, Int, Vector};
 use ferrite_simd::float::{Rounding, RoundingImm};
 use ferrite_simd::{FloatOp, Lane, LaneOp, Shape, WideOp};
 
+use super::operand::condition;
 use super::{Flow, Outcome, Translator, Undefined};
 use crate::decode::fp::*;
 
@@ -38,15 +39,6 @@ pub(super) fn expand_imm(imm8: u32, shape: Shape) -> u64 {
     }
 }
 
-/// The condition that a `cond` field names.
-fn condition(cond: u32) -> Condition {
-    use Condition::{Al, Cc, Cs, Eq, Ge, Gt, Hi, Le, Ls, Lt, Mi, Ne, Nv, Pl, Vc, Vs};
-    const ALL: [Condition; 16] = [
-        Eq, Ne, Cs, Cc, Mi, Pl, Vs, Vc, Hi, Ls, Ge, Lt, Gt, Le, Al, Nv,
-    ];
-    ALL[cond as usize & 15]
-}
-
 impl Translator {
     /// The body of a floating-point or AdvSIMD instruction that is known to be defined, unless such
     /// instructions trap.
@@ -66,7 +58,8 @@ impl Translator {
     /// Lane 0 of register `n` as an integer.
     fn scalar_bits(&mut self, shape: Shape, n: u32) -> Int {
         let a = self.v(n);
-        self.b.wide_int(WideOp::Lanes(LaneOp::Umov), shape, 0, &[a], None)
+        self.b
+            .wide_int(WideOp::Lanes(LaneOp::Umov), shape, 0, &[a], None)
     }
 
     /// A vector whose lanes, as many as the shape has, are an integer's low bits.

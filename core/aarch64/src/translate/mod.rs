@@ -6,8 +6,8 @@
 mod branch;
 mod dispatch;
 mod dp_imm;
-mod fp;
 mod dp_reg;
+mod fp;
 mod ldst;
 mod operand;
 mod region;
