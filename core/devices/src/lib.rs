@@ -1,6 +1,15 @@
-//! The devices of Ferrite's machines, each a module of its own. None knows its address, its
-//! interrupt numbers or its host: boards wire them, hosts supply their backends.
+//! The devices of the machines that Ferrite emulates.
+//!
+//! A device is a folder: `mod` holds its behaviour, `spec` its registers as the manual names them,
+//! `tests` what a driver sees. Most implement [`ferrite_machine::Device`]; the interrupt
+//! controllers, which must know which CPU asks, have an interface of their own ([`gic::Gic`]).
 
 #![forbid(unsafe_code)]
 
+pub mod gic;
+pub mod gicv2;
+pub mod gicv2m;
+pub mod gicv3;
+pub mod primecell;
 pub mod virtio;
+pub mod words;
