@@ -22,18 +22,20 @@ errnos! {
     ENOENT = 2, "No such file or directory.";
     EIO = 5, "Input or output failed.";
     EBADF = 9, "Bad file descriptor.";
+    EBUSY = 16, "Device or resource busy.";
     EACCES = 13, "Permission denied.";
     EEXIST = 17, "File exists.";
     ENOTDIR = 20, "Not a directory.";
     EISDIR = 21, "Is a directory.";
     EINVAL = 22, "Invalid argument.";
     ENFILE = 23, "Too many open files.";
+    EFBIG = 27, "File too large.";
     ENOSPC = 28, "No space left.";
     EROFS = 30, "Read-only file system.";
     ENAMETOOLONG = 36, "File name too long.";
     ENOTEMPTY = 39, "Directory not empty.";
     ELOOP = 40, "Too many symbolic links.";
-    EPROTO = 71, "Protocol error.";
+    EOVERFLOW = 75, "Value too large.";
     EOPNOTSUPP = 95, "Operation not supported.";
 }
 
@@ -69,13 +71,13 @@ impl FileName {
     }
 }
 
-/// A place below the root; the root itself has no names.
+/// A place below the root: names with `/` between them; the root itself has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FolderPath(Vec<FileName>);
+pub struct FolderPath(Vec<u8>);
 
 impl FolderPath {
-    /// Deepest path that is built; Linux stops at 4096 bytes.
-    const MAX_DEPTH: usize = 2048;
+    /// Longest path that is built, as in Linux.
+    const MAX_BYTES: usize = 4096;
 
     /// The root.
     #[must_use]
@@ -84,19 +86,25 @@ impl FolderPath {
     }
 
     /// The names from the root down.
-    #[must_use]
-    pub fn names(&self) -> &[FileName] {
-        &self.0
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|b| *b == b'/').filter(|name| !name.is_empty())
     }
 
     /// The entry `name` of this directory.
-    pub fn join(&self, name: FileName) -> FolderResult<Self> {
-        if self.0.len() >= Self::MAX_DEPTH {
+    pub fn join(&self, name: &FileName) -> FolderResult<Self> {
+        self.extended(&name.0)
+    }
+
+    fn extended(&self, names: &[u8]) -> FolderResult<Self> {
+        if self.0.len() + 1 + names.len() > Self::MAX_BYTES {
             return Err(Errno::ENAMETOOLONG);
         }
-        let mut names = self.0.clone();
-        names.push(name);
-        Ok(Self(names))
+        let mut path = self.0.clone();
+        if !path.is_empty() && !names.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(names);
+        Ok(Self(path))
     }
 
     /// The directory that this lies in; the root lies in itself.
@@ -107,23 +115,32 @@ impl FolderPath {
 
     /// The directory that this lies in, and its name there; `None` for the root.
     #[must_use]
-    pub fn split(&self) -> Option<(Self, &FileName)> {
-        let (name, names) = self.0.split_last()?;
-        Some((Self(names.to_vec()), name))
+    pub fn split(&self) -> Option<(Self, &[u8])> {
+        if self.0.is_empty() {
+            return None;
+        }
+        Some(match self.0.iter().rposition(|b| *b == b'/') {
+            Some(at) => (Self(self.0[..at].to_vec()), &self.0[at + 1..]),
+            None => (Self::root(), &self.0[..]),
+        })
     }
 
-    /// Whether this is `other` or lies below it.
-    #[must_use]
-    pub fn starts_with(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
+    /// What leads from `above` to here, if this is `above` or lies below it.
+    fn below(&self, above: &Self) -> Option<&[u8]> {
+        let rest = self.0.strip_prefix(above.0.as_slice())?;
+        match rest {
+            _ if above.0.is_empty() => Some(rest),
+            [] => Some(rest),
+            [b'/', rest @ ..] => Some(rest),
+            _ => None,
+        }
     }
 
     /// This path after what was at `from` moved to `to`.
-    #[must_use]
-    pub fn moved(&self, from: &Self, to: &Self) -> Self {
-        match self.0.strip_prefix(from.0.as_slice()) {
-            Some(rest) => Self(to.0.iter().chain(rest).cloned().collect()),
-            None => self.clone(),
+    pub fn moved(&self, from: &Self, to: &Self) -> FolderResult<Self> {
+        match self.below(from) {
+            Some(rest) => to.extended(rest),
+            None => Ok(self.clone()),
         }
     }
 }
@@ -278,6 +295,9 @@ pub trait OpenFile: Send {
     fn set_size(&mut self, size: u64) -> FolderResult<()>;
 }
 
+/// Most entries of a directory that are listed.
+pub const MAX_DIRECTORY_ENTRIES: usize = 1 << 20;
+
 /// A folder shared with a guest. No method follows a symbolic link, at any component of a path.
 pub trait SharedFolder: Send {
     /// What is known of a file.
@@ -294,7 +314,8 @@ pub trait SharedFolder: Send {
         permissions: u32,
         gid: u32,
     ) -> FolderResult<Box<dyn OpenFile>>;
-    /// The entries of a directory, without `.` and `..`.
+    /// The entries of a directory, without `.` and `..`; `EOVERFLOW` for more than
+    /// [`MAX_DIRECTORY_ENTRIES`].
     fn read_directory(&mut self, path: &FolderPath) -> FolderResult<Vec<DirEntry>>;
     /// Makes a directory.
     fn make_directory(&mut self, path: &FolderPath, permissions: u32, gid: u32)
@@ -313,4 +334,55 @@ pub trait SharedFolder: Send {
     fn sync_directory(&mut self, path: &FolderPath) -> FolderResult<()>;
     /// The file system that the folder lies in.
     fn info(&mut self, path: &FolderPath) -> FolderResult<FileSystemInfo>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> FolderPath {
+        let names = text.split('/').filter(|n| !n.is_empty());
+        names.fold(FolderPath::root(), |path, name| {
+            path.join(&FileName::new(name.as_bytes()).unwrap()).unwrap()
+        })
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let long = [b'x'; 256];
+        for name in [&b""[..], b".", b"..", b"/", b"a/b", b"../x", b"a\0", &long] {
+            assert!(FileName::new(name).is_err(), "{name:?}");
+        }
+        for name in [&b"..."[..], b".a", b"a b", b"\xff", &long[1..]] {
+            assert!(FileName::new(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_move_takes_what_lies_below_along() {
+        let moved = |at: &str| path(at).moved(&path("a/b"), &path("c")).unwrap();
+        assert_eq!(moved("a/b"), path("c"));
+        assert_eq!(moved("a/b/d/e"), path("c/d/e"));
+        assert_eq!(moved("a/bd"), path("a/bd"));
+        assert_eq!(moved("a"), path("a"));
+    }
+
+    #[test]
+    fn parents_end_at_the_root() {
+        assert_eq!(path("a/b").parent(), path("a"));
+        assert_eq!(path("a").parent(), FolderPath::root());
+        assert_eq!(FolderPath::root().parent(), FolderPath::root());
+        assert!(path("a/b").names().eq([&b"a"[..], b"b"]));
+        assert_eq!(path("a/b").split(), Some((path("a"), &b"b"[..])));
+    }
+
+    #[test]
+    fn paths_have_a_longest_length() {
+        let name = FileName::new(&[b'x'; 255]).unwrap();
+        let mut path = FolderPath::root();
+        for _ in 0..16 {
+            path = path.join(&name).unwrap();
+        }
+        assert_eq!(path.join(&name), Err(Errno::ENAMETOOLONG));
+    }
 }

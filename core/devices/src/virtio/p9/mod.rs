@@ -15,7 +15,7 @@ use super::device::{VirtioCx, VirtioDevice};
 use super::queue::Chain;
 use super::spec::{MAX_QUEUE_SIZE, device_type};
 
-pub use server::{MAX_MSIZE, Server};
+pub use server::{MAX_MSIZE, Server, ServerOptions};
 
 /// Feature: the configuration space has the mount tag.
 const MOUNT_TAG: u64 = 1 << 0;

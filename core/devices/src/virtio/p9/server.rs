@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use ferrite_machine::shared_folder::{
-    Attributes, DirEntry, Errno, FileName, FileTime, FolderPath, FolderResult, MODE_DIRECTORY,
-    MODE_REGULAR, MODE_TYPE, OpenFile, OpenMode, SetAttributes, SetTime, SharedFolder,
+    Attributes, DirEntry, Errno, FileName, FileTime, FolderPath, FolderResult,
+    MAX_DIRECTORY_ENTRIES, MODE_DIRECTORY, MODE_REGULAR, MODE_TYPE, OpenFile, OpenMode,
+    SetAttributes, SetTime, SharedFolder,
 };
 
 use super::message::{Body, HEADER_BYTES, Qid, RLERROR, Request, Text};
@@ -16,7 +17,7 @@ const MIN_MSIZE: u32 = 4096;
 /// The one protocol spoken.
 const VERSION: &[u8] = b"9P2000.L";
 /// Most fids of a session.
-const MAX_FIDS: usize = 1 << 16;
+const MAX_FIDS: usize = 1 << 15;
 /// "No fid", where one is optional.
 const NO_FID: u32 = u32::MAX;
 /// File system type as `statfs` shows it.
@@ -65,10 +66,28 @@ struct Fid {
     opened: Opened,
 }
 
+/// How a folder is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// Refuse every change with `EROFS`.
+    pub read_only: bool,
+    /// Most files that the client may have open at once; beyond them it gets `ENFILE`.
+    pub max_open_files: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            max_open_files: 512,
+        }
+    }
+}
+
 /// One client's session.
 pub struct Server {
     folder: Box<dyn SharedFolder>,
-    read_only: bool,
+    options: ServerOptions,
     msize: u32,
     fids: BTreeMap<u32, Fid>,
 }
@@ -102,12 +121,12 @@ fn open_mode(flags: u32) -> OpenMode {
 }
 
 impl Server {
-    /// Serves `folder`; `read_only` refuses every change with `EROFS`.
+    /// Serves `folder`.
     #[must_use]
-    pub fn new(folder: Box<dyn SharedFolder>, read_only: bool) -> Self {
+    pub fn new(folder: Box<dyn SharedFolder>, options: ServerOptions) -> Self {
         Self {
             folder,
-            read_only,
+            options,
             msize: MIN_MSIZE,
             fids: BTreeMap::new(),
         }
@@ -238,6 +257,7 @@ impl Server {
                 gid,
             } => {
                 let path = self.child(fid, &name)?;
+                self.check_open_files()?;
                 let mut file = self
                     .folder
                     .create(&path, open_mode(flags), mode & 0o7777, gid)?;
@@ -357,11 +377,30 @@ impl Server {
     }
 
     fn changing(&self) -> FolderResult<()> {
-        if self.read_only {
+        if self.options.read_only {
             Err(Errno::EROFS)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether one more file may be opened.
+    fn check_open_files(&self) -> FolderResult<()> {
+        let open = |f: &&Fid| matches!(f.opened, Opened::File(_));
+        if self.fids.values().filter(open).count() < self.options.max_open_files {
+            Ok(())
+        } else {
+            Err(Errno::ENFILE)
+        }
+    }
+
+    /// Directory entries that are kept for all fids.
+    fn listed(&self) -> usize {
+        let entries = |f: &Fid| match &f.opened {
+            Opened::Directory(list) => list.len(),
+            _ => 0,
+        };
+        self.fids.values().map(entries).sum()
     }
 
     fn fid(&mut self, fid: u32) -> FolderResult<&mut Fid> {
@@ -374,7 +413,7 @@ impl Server {
 
     /// The place that `name` has in the directory of `fid`.
     fn child(&mut self, fid: u32, name: &Text) -> FolderResult<FolderPath> {
-        self.fid(fid)?.path.join(FileName::new(&name.0)?)
+        self.fid(fid)?.path.join(&FileName::new(&name.0)?)
     }
 
     fn put_qid(&mut self, out: &mut Body, path: &FolderPath) -> FolderResult<()> {
@@ -447,7 +486,7 @@ impl Server {
         let next = match name.0.as_slice() {
             b".." => path.parent(),
             b"." => path.clone(),
-            name => path.join(FileName::new(name)?)?,
+            name => path.join(&FileName::new(name)?)?,
         };
         let attributes = self.folder.attributes(&next)?;
         Ok((next, qid(&attributes)))
@@ -467,7 +506,10 @@ impl Server {
         let opened = match attributes.mode & MODE_TYPE {
             MODE_DIRECTORY if mode.write => return Err(Errno::EISDIR),
             MODE_DIRECTORY => Opened::Directory(Vec::new()),
-            MODE_REGULAR => Opened::File(self.folder.open(&path, mode)?),
+            MODE_REGULAR => {
+                self.check_open_files()?;
+                Opened::File(self.folder.open(&path, mode)?)
+            }
             // Links and special files are the client's business.
             _ => return Err(Errno::EINVAL),
         };
@@ -514,7 +556,11 @@ impl Server {
             let Opened::Directory(list) = &mut self.fid(fid)?.opened else {
                 return Err(Errno::EBADF);
             };
-            *list = entries;
+            list.clear();
+            if self.listed() + entries.len() > 2 * MAX_DIRECTORY_ENTRIES {
+                return Err(Errno::ENFILE);
+            }
+            self.fid(fid)?.opened = Opened::Directory(entries);
         }
         let here = self.folder.attributes(&path)?.id;
         let above = self.folder.attributes(&path.parent())?.id;
@@ -582,8 +628,11 @@ impl Server {
 
     fn rename(&mut self, from: &FolderPath, to: &FolderPath) -> FolderResult<()> {
         self.folder.rename(from, to)?;
-        for fid in self.fids.values_mut().filter(|f| f.path.starts_with(from)) {
-            fid.path = fid.path.moved(from, to);
+        for fid in self.fids.values_mut() {
+            // A path that became too long for words is left to fail when it is used.
+            if let Ok(moved) = fid.path.moved(from, to) {
+                fid.path = moved;
+            }
         }
         Ok(())
     }
