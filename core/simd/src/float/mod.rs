@@ -1,7 +1,7 @@
 //! IEEE 754 arithmetic under Arm control and status words.
 //!
 //! - [`FloatOp`]: the table of operations;
-//! - [`env`]: control and status words, rounding modes;
+//! - [`mod@env`]: control and status words, rounding modes;
 //! - `format`: encodings taken apart and rounded into;
 //! - `arith`, `compare`, `convert`, `estimate`: the operations, each after the pseudocode function
 //!   of the Arm ARM (J1.3, shared/functions/float) that its description names;
