@@ -1,8 +1,8 @@
 //! From an instruction word to the visitor of its group.
 
-use ferrite_ir::Terminator;
+use ferrite_ir::{Builder, Terminator};
 
-use super::{Flow, Outcome, Translator, Undefined, helper};
+use super::{Context, Flow, Outcome, Translator, Undefined, helper};
 
 /// Tries the decoders of the given groups in turn.
 macro_rules! groups {
@@ -14,6 +14,38 @@ macro_rules! groups {
         )*
         Err(Undefined)
     }};
+}
+
+/// The same for groups of floating-point and Advanced SIMD instructions, which may trap unless they
+/// are UNDEFINED.
+macro_rules! fp_groups {
+    ($t:expr, $word:expr, [$($group:ident),*]) => {{
+        $(
+            if let Some(insn) = crate::decode::$group::decode($word, $t.cx.features) {
+                if $t.cx.fp_trap.is_some() {
+                    insn.visit(&mut untrapped($t))?;
+                }
+                return match $t.fp_access() {
+                    Some(trapped) => Ok(trapped),
+                    None => insn.visit($t),
+                };
+            }
+        )*
+        Err(Undefined)
+    }};
+}
+
+/// A translator that only finds out whether an instruction is UNDEFINED.
+fn untrapped(t: &Translator) -> Translator {
+    Translator {
+        b: Builder::new(t.pc),
+        pc: t.pc,
+        word: t.word,
+        cx: Context {
+            fp_trap: None,
+            ..t.cx
+        },
+    }
 }
 
 /// Translates the instruction in [`Translator::word`] at [`Translator::pc`]. What is UNDEFINED
@@ -32,9 +64,17 @@ fn decode(t: &mut Translator) -> Outcome {
     match word >> 25 & 0xf {
         0b1000 | 0b1001 => groups!(t, word, [dp_imm]),
         0b1010 | 0b1011 => groups!(t, word, [branch]),
-        0b0100 | 0b0110 | 0b1100 | 0b1110 => groups!(t, word, [ldst]),
-        0b0101 | 0b1101 => groups!(t, word, [dp_reg]),
-        0b0111 | 0b1111 => groups!(t, word, [fp, simd_fp]),
+        0b0100 | 0b1100 => groups!(t, word, [ldst]),
+        // Bit 26, V, tells whose registers are moved.
+        0b0110 | 0b1110 => fp_groups!(t, word, [simd_ldst]),
+        0b0101 | 0b1101 => groups!(t, word, [dp_reg, crc]),
+        0b0111 | 0b1111 => {
+            fp_groups!(
+                t,
+                word,
+                [simd_int, simd_perm, simd_shift, fp, simd_fp, crypto]
+            )
+        }
         _ => Err(Undefined),
     }
 }

@@ -34,7 +34,7 @@ enum Move {
 
 /// When the base register changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Index {
+pub(super) enum Index {
     /// Not at all.
     Offset,
     /// After the access, which goes to the unchanged address.
@@ -76,7 +76,7 @@ impl Translator {
     }
 
     /// Writes `base + offset` back.
-    fn write_back(&mut self, rn: u32, base: Int, offset: i64) {
+    pub(super) fn write_back(&mut self, rn: u32, base: Int, offset: i64) {
         let d = (self.b).bin_const(BinOp::Add, Width::W64, base, offset as u64);
         self.set_x_or_sp(rn, d);
     }

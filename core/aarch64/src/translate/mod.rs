@@ -4,6 +4,8 @@
 //! the row's fields, emits operations and writes back; [`Translator`] has what they share.
 
 mod branch;
+mod crc;
+mod crypto;
 mod dispatch;
 mod dp_imm;
 mod dp_reg;
@@ -12,6 +14,11 @@ mod ldst;
 mod operand;
 mod region;
 mod simd_fp;
+mod simd_int;
+mod simd_ldst;
+mod simd_operand;
+mod simd_perm;
+mod simd_shift;
 
 pub use region::region;
 
