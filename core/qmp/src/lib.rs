@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The monitor: QEMU's machine protocol (QMP) and its small human monitor, without any transport.
+//!
+//! Bytes go into a [`session::Session`], requests come out, run against a machine
+//! ([`control::VmControl`]), and lines go back out. The protocol is that of QEMU's "QMP protocol
+//! specification"; commands and events are rows of the schema in `schema/`.
+//!
+//! - [`json`]: the dialect read and the text written;
+//! - [`session`]: one client: negotiation, queue, answers, bounds;
+//! - [`events`]: from the machine to all clients;
+//! - [`schema`]: the tables and types;
+//! - [`commands`]: what each command does;
+//! - [`hmp`]: the human monitor behind `human-monitor-command`.
+
+#![forbid(unsafe_code)]
+
+pub mod commands;
+pub mod control;
+pub mod error;
+pub mod events;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod hmp;
+pub mod json;
+pub mod schema;
+pub mod session;
+
+pub use control::{MemoryFault, VmControl};
+pub use error::Error;
+pub use events::{EventSink, Events};
+pub use schema::Event;
+pub use session::{Request, Response, Session};

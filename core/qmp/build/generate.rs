@@ -1,0 +1,498 @@
+//! Rust source from the schema's syntax tree.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::language::{Attribute, Case, Item, Kind, Member, Module, Type};
+
+/// Built-in types: schema name, variant of `Type` in the tables, Rust type.
+const BUILTIN: &[(&str, &str, &str)] = &[
+    ("str", "Str", "String"),
+    ("int", "Int", "i64"),
+    ("number", "Number", "f64"),
+    ("bool", "Bool", "bool"),
+    ("any", "Any", "serde_json::Value"),
+    ("uint8", "Uint8", "u8"),
+    ("uint16", "Uint16", "u16"),
+    ("uint32", "Uint32", "u32"),
+    ("uint64", "Uint64", "u64"),
+    ("size", "Size", "u64"),
+];
+
+/// Attributes that are not features of the introspection.
+const NOT_FEATURES: &[&str] = &["oob", "session", "rate"];
+
+type Result<T = ()> = std::result::Result<T, String>;
+
+struct Generator<'a> {
+    /// Definitions that members can name.
+    types: BTreeMap<&'a str, &'a Item>,
+    out: String,
+}
+
+/// All modules as one Rust file.
+pub fn generate(modules: &[Module]) -> Result<String> {
+    let mut types = BTreeMap::new();
+    for item in modules.iter().flat_map(|m| &m.items) {
+        if matches!(
+            item.kind,
+            Kind::Enum(_) | Kind::Struct(_) | Kind::Union { .. }
+        ) && types.insert(item.name.as_str(), item).is_some()
+        {
+            return Err(format!("{} is defined twice", item.name));
+        }
+    }
+    let mut generator = Generator {
+        types,
+        out: String::new(),
+    };
+    for item in modules.iter().flat_map(|m| &m.items) {
+        generator.item(item)?;
+    }
+    generator.traits(modules)?;
+    generator.dispatch(modules)?;
+    generator.events(modules)?;
+    generator.tables(modules)?;
+    Ok(generator.out)
+}
+
+fn camel(name: &str) -> String {
+    let mut out = String::new();
+    let all_upper = !name.chars().any(|c| c.is_ascii_lowercase());
+    for word in name.split(['-', '_']).filter(|w| !w.is_empty()) {
+        let (first, rest) = word.split_at(1);
+        out += &first.to_ascii_uppercase();
+        out += &if all_upper {
+            rest.to_ascii_lowercase()
+        } else {
+            rest.to_owned()
+        };
+    }
+    if out.starts_with(|c: char| c.is_ascii_digit()) {
+        out.insert(0, 'N');
+    }
+    out
+}
+
+fn snake(name: &str) -> String {
+    let name = name.replace('-', "_").to_ascii_lowercase();
+    match name.as_str() {
+        "type" | "static" | "in" | "ref" => format!("r#{name}"),
+        _ => name,
+    }
+}
+
+/// Doc attributes for `doc`, or a sentence naming the thing where the schema has none.
+fn doc(doc: &str, name: &str, indent: &str) -> String {
+    let text = if doc.is_empty() {
+        format!("`{name}` of the schema.")
+    } else {
+        doc.to_owned()
+    };
+    text.lines()
+        .map(|line| format!("{indent}#[doc = {:?}]\n", format!(" {line}")))
+        .collect()
+}
+
+fn features(attributes: &[Attribute]) -> String {
+    let list: Vec<String> = attributes
+        .iter()
+        .filter(|a| !NOT_FEATURES.contains(&a.name.as_str()))
+        .map(|a| format!("{:?}", a.name))
+        .collect();
+    format!("&[{}]", list.join(", "))
+}
+
+fn has(item: &Item, attribute: &str) -> bool {
+    item.attributes.iter().any(|a| a.name == attribute)
+}
+
+fn arguments_name(command: &str) -> String {
+    format!("{}Arguments", camel(command))
+}
+
+impl Generator<'_> {
+    fn rust_type(&self, kind: &Type) -> Result<String> {
+        match kind {
+            Type::Array(element) => Ok(format!("Vec<{}>", self.rust_type(element)?)),
+            Type::Name(name) => {
+                if let Some((_, _, rust)) = BUILTIN.iter().find(|b| b.0 == name) {
+                    return Ok((*rust).to_owned());
+                }
+                if self.types.contains_key(name.as_str()) {
+                    return Ok(camel(name));
+                }
+                Err(format!("type {name} is not defined"))
+            }
+        }
+    }
+
+    fn table_type(&self, kind: &Type) -> Result<String> {
+        match kind {
+            Type::Array(element) => Ok(format!("Type::Array(&{})", self.table_type(element)?)),
+            Type::Name(name) => match BUILTIN.iter().find(|b| b.0 == name) {
+                Some((_, table, _)) => Ok(format!("Type::{table}")),
+                None => {
+                    self.rust_type(kind)?;
+                    Ok(format!("Type::Named(&TYPE_{})", upper(name)))
+                }
+            },
+        }
+    }
+
+    fn fields(&self, members: &[Member], indent: &str, public: &str) -> Result<String> {
+        let mut out = String::new();
+        for member in members {
+            out += &doc(&member.doc, &member.name, indent);
+            let mut kind = self.rust_type(&member.kind)?;
+            let mut serde = format!("rename = {:?}", member.name);
+            if member.optional {
+                kind = format!("Option<{kind}>");
+                serde += ", default, skip_serializing_if = \"Option::is_none\"";
+            }
+            let name = snake(&member.name);
+            let _ = writeln!(
+                out,
+                "{indent}#[serde({serde})]\n{indent}{public}{name}: {kind},"
+            );
+        }
+        Ok(out)
+    }
+
+    fn structure(&mut self, name: &str, about: &str, members: &[Member]) -> Result {
+        let fields = self.fields(members, "    ", "pub ")?;
+        let about = doc(about, name, "");
+        let _ = write!(
+            self.out,
+            "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\npub struct {} {{\n{fields}}}\n\n",
+            camel(name)
+        );
+        Ok(())
+    }
+
+    fn item(&mut self, item: &Item) -> Result {
+        match &item.kind {
+            Kind::Enum(_) => {
+                self.enumeration(item);
+                Ok(())
+            }
+            Kind::Struct(members) => self.structure(&item.name, &item.doc, members),
+            Kind::Union { tag, base, cases } => self.union(item, tag, base, cases),
+            Kind::Command { arguments, .. } if !arguments.is_empty() && !has(item, "session") => {
+                let about = format!("Arguments of `{}`.", item.name);
+                self.structure(&arguments_name(&item.name), &about, arguments)
+            }
+            Kind::Command { .. } | Kind::Event(_) => Ok(()),
+        }
+    }
+
+    fn enumeration(&mut self, item: &Item) {
+        let Kind::Enum(values) = &item.kind else {
+            return;
+        };
+        let name = camel(&item.name);
+        let about = doc(&item.doc, &item.name, "");
+        let _ = write!(
+            self.out,
+            "{about}#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]\npub enum {name} {{\n"
+        );
+        let mut arms = String::new();
+        for value in values {
+            let variant = camel(&value.name);
+            self.out += &doc(&value.doc, &value.name, "    ");
+            let _ = writeln!(
+                self.out,
+                "    #[serde(rename = {:?})]\n    {variant},",
+                value.name
+            );
+            let _ = writeln!(arms, "            Self::{variant} => {:?},", value.name);
+        }
+        let _ = write!(
+            self.out,
+            "}}\n\nimpl {name} {{\n    /// The value's name on the wire.\n    #[must_use]\n    pub fn as_str(self) -> &'static str {{\n        match self {{\n{arms}        }}\n    }}\n}}\n\n"
+        );
+    }
+
+    /// A union whose base is the tag alone: an enumeration tagged by it.
+    fn union(&mut self, item: &Item, tag: &str, base: &[Member], cases: &[Case]) -> Result {
+        let [Member { name, kind, .. }] = base else {
+            return Err(format!("{}: only the tag may be common", item.name));
+        };
+        let Type::Name(tag_type) = kind else {
+            return Err(format!("{}: the tag is no enumeration", item.name));
+        };
+        let Some(Kind::Enum(values)) = self.types.get(tag_type.as_str()).map(|i| &i.kind) else {
+            return Err(format!("{}: the tag is no enumeration", item.name));
+        };
+        if name != tag {
+            return Err(format!("{}: the tag {tag} is missing", item.name));
+        }
+        let mut body = String::new();
+        for value in values {
+            let about = doc(&value.doc, &value.name, "    ");
+            let variant = camel(&value.name);
+            let _ = write!(
+                body,
+                "{about}    #[serde(rename = {:?})]\n    {variant}",
+                value.name
+            );
+            match cases.iter().find(|case| case.name == value.name) {
+                Some(case) => {
+                    let fields = self.fields(&case.members, "        ", "")?;
+                    let _ = write!(body, " {{\n{fields}    }},\n");
+                }
+                None => body += ",\n",
+            }
+        }
+        let about = doc(&item.doc, &item.name, "");
+        let _ = write!(
+            self.out,
+            "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n#[serde(tag = {tag:?})]\npub enum {} {{\n{body}}}\n\n",
+            camel(&item.name)
+        );
+        Ok(())
+    }
+
+    fn traits(&mut self, modules: &[Module]) -> Result {
+        for module in modules {
+            let mut methods = String::new();
+            for item in commands(module) {
+                let Kind::Command { arguments, returns } = &item.kind else {
+                    continue;
+                };
+                methods += &doc(&item.doc, &item.name, "    ");
+                let arguments = if arguments.is_empty() {
+                    String::new()
+                } else {
+                    format!(", arguments: {}", arguments_name(&item.name))
+                };
+                let returns = match returns {
+                    Some(kind) => self.rust_type(kind)?,
+                    None => "()".into(),
+                };
+                let _ = writeln!(
+                    methods,
+                    "    fn {}(&mut self{arguments}) -> Result<{returns}, Error>;",
+                    snake(&item.name)
+                );
+            }
+            if !methods.is_empty() {
+                let _ = write!(
+                    self.out,
+                    "/// The commands of the schema's module `{}`.\npub trait {}Commands {{\n{methods}}}\n\n",
+                    module.name,
+                    camel(&module.name)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, modules: &[Module]) -> Result {
+        let with_commands: Vec<String> = modules
+            .iter()
+            .filter(|m| commands(m).next().is_some())
+            .map(|m| format!("{}Commands", camel(&m.name)))
+            .collect();
+        let mut arms = String::new();
+        for item in modules.iter().flat_map(commands) {
+            let Kind::Command { arguments, returns } = &item.kind else {
+                continue;
+            };
+            let method = snake(&item.name);
+            let call = if arguments.is_empty() {
+                format!("handler.{method}()?")
+            } else {
+                format!("handler.{method}(typed(arguments)?)?")
+            };
+            let body = if returns.is_some() {
+                format!("answer({call})")
+            } else {
+                format!("{{ {call}; Ok(nothing()) }}")
+            };
+            let _ = writeln!(arms, "        {:?} => {body},", item.name);
+        }
+        let _ = write!(
+            self.out,
+            "/// Calls the handler of `command` with arguments that the schema has accepted.\npub(crate) fn dispatch<H: {}>(handler: &mut H, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value, Error> {{\n    match command {{\n{arms}        _ => Err(Error::command_not_found(command)),\n    }}\n}}\n\n",
+            with_commands.join(" + ")
+        );
+        Ok(())
+    }
+
+    fn events(&mut self, modules: &[Module]) -> Result {
+        let (mut variants, mut names, mut data) = (String::new(), String::new(), String::new());
+        for item in modules.iter().flat_map(|m| &m.items) {
+            let Kind::Event(members) = &item.kind else {
+                continue;
+            };
+            let variant = camel(&item.name);
+            variants += &doc(&item.doc, &item.name, "    ");
+            let _ = writeln!(
+                names,
+                "            Self::{variant} {{ .. }} => &EVENT_{},",
+                upper(&item.name)
+            );
+            if members.is_empty() {
+                let _ = writeln!(variants, "    {variant},");
+                let _ = writeln!(data, "            Self::{variant} => None,");
+                continue;
+            }
+            let mut fields = String::new();
+            let mut inserts = String::new();
+            let mut bound = Vec::new();
+            for member in members {
+                fields += &doc(&member.doc, &member.name, "        ");
+                let mut kind = self.rust_type(&member.kind)?;
+                if member.optional {
+                    kind = format!("Option<{kind}>");
+                }
+                let name = snake(&member.name);
+                let _ = writeln!(fields, "        {name}: {kind},");
+                let _ = writeln!(
+                    inserts,
+                    "                insert(&mut data, {:?}, {name});",
+                    member.name
+                );
+                bound.push(name);
+            }
+            let _ = writeln!(variants, "    {variant} {{\n{fields}    }},");
+            let _ = write!(
+                data,
+                "            Self::{variant} {{ {} }} => {{\n                let mut data = serde_json::Map::new();\n{inserts}                Some(data)\n            }}\n",
+                bound.join(", ")
+            );
+        }
+        let _ = write!(
+            self.out,
+            "/// Something that happened, told to every monitor.\n#[derive(Clone, Debug, PartialEq)]\npub enum Event {{\n{variants}}}\n\nimpl Event {{\n    /// The event's row in the schema.\n    #[must_use]\n    pub fn definition(&self) -> &'static EventDefinition {{\n        match self {{\n{names}        }}\n    }}\n\n    /// Its data, if it has any.\n    #[must_use]\n    pub fn data(&self) -> Option<serde_json::Map<String, serde_json::Value>> {{\n        match self {{\n{data}        }}\n    }}\n}}\n\n"
+        );
+        Ok(())
+    }
+
+    fn table_members(&self, members: &[Member]) -> Result<String> {
+        let mut out = String::from("&[");
+        for member in members {
+            let _ = write!(
+                out,
+                "Member {{ name: {:?}, doc: {:?}, kind: {}, optional: {}, features: {} }}, ",
+                member.name,
+                member.doc,
+                self.table_type(&member.kind)?,
+                member.optional,
+                features(&member.attributes)
+            );
+        }
+        out.push(']');
+        Ok(out)
+    }
+
+    fn tables(&mut self, modules: &[Module]) -> Result {
+        let (mut types, mut commands, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut out = String::new();
+        for item in modules.iter().flat_map(|m| &m.items) {
+            let head = format!(
+                "name: {:?}, doc: {:?}, features: {}",
+                item.name,
+                item.doc,
+                features(&item.attributes)
+            );
+            let shape = match &item.kind {
+                Kind::Enum(values) => {
+                    let mut list = String::new();
+                    for value in values {
+                        let _ = write!(
+                            list,
+                            "EnumValue {{ name: {:?}, doc: {:?}, features: {} }}, ",
+                            value.name,
+                            value.doc,
+                            features(&value.attributes)
+                        );
+                    }
+                    format!("Shape::Enum(&[{list}])")
+                }
+                Kind::Struct(members) => format!("Shape::Struct({})", self.table_members(members)?),
+                Kind::Union { tag, base, cases } => {
+                    let mut list = String::new();
+                    for case in cases {
+                        let members = self.table_members(&case.members)?;
+                        let _ = write!(list, "({:?}, {members}), ", case.name);
+                    }
+                    let base = self.table_members(base)?;
+                    format!("Shape::Union {{ tag: {tag:?}, base: {base}, cases: &[{list}] }}")
+                }
+                Kind::Command { arguments, returns } => {
+                    let returns = match returns {
+                        Some(kind) => format!("Some({})", self.table_type(kind)?),
+                        None => "None".into(),
+                    };
+                    commands.push((
+                        item.name.clone(),
+                        format!(
+                            "CommandDefinition {{ {head}, oob: {}, arguments: {}, returns: {returns} }}",
+                            has(item, "oob"),
+                            self.table_members(arguments)?
+                        ),
+                    ));
+                    continue;
+                }
+                Kind::Event(members) => {
+                    let rate = item.attributes.iter().find(|a| a.name == "rate");
+                    let rate = match rate.map(|a| &a.value) {
+                        None => "Rate::Unlimited".into(),
+                        Some(None) => "Rate::PerSecond { key: None }".into(),
+                        Some(Some(key)) => format!("Rate::PerSecond {{ key: Some({key:?}) }}"),
+                    };
+                    let name = format!("EVENT_{}", upper(&item.name));
+                    let _ = writeln!(
+                        out,
+                        "static {name}: EventDefinition = EventDefinition {{ {head}, rate: {rate}, data: {} }};",
+                        self.table_members(members)?
+                    );
+                    events.push(format!("&{name}"));
+                    continue;
+                }
+            };
+            let name = format!("TYPE_{}", upper(&item.name));
+            let _ = writeln!(
+                out,
+                "static {name}: Definition = Definition {{ {head}, shape: {shape} }};"
+            );
+            types.push(format!("&{name}"));
+        }
+        commands.sort();
+        let commands: Vec<String> = commands.into_iter().map(|(_, row)| row).collect();
+        let _ = write!(
+            out,
+            "\n/// Every type.\npub static TYPES: &[&Definition] = &[{}];\n\n/// Every command, by name.\npub static COMMANDS: &[CommandDefinition] = &[{}];\n\n/// Every event.\npub static EVENTS: &[&EventDefinition] = &[{}];\n",
+            types.join(", "),
+            commands.join(", "),
+            events.join(", ")
+        );
+        self.out += &out;
+        Ok(())
+    }
+}
+
+fn upper(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c == '-' {
+            out.push('_');
+        } else {
+            if c.is_ascii_uppercase() && out.ends_with(|p: char| p.is_ascii_lowercase()) {
+                out.push('_');
+            }
+            out.push(c);
+        }
+    }
+    out.to_ascii_uppercase()
+}
+
+/// The module's commands that a handler trait has to implement.
+fn commands(module: &Module) -> impl Iterator<Item = &Item> {
+    module
+        .items
+        .iter()
+        .filter(|item| matches!(item.kind, Kind::Command { .. }) && !has(item, "session"))
+}

@@ -1,0 +1,109 @@
+//! The commands.
+
+use super::arguments::{Arguments, Kind};
+use super::{Human, info, memory};
+use crate::commands::{MemorySpace, save_memory};
+use crate::error::Error;
+use crate::schema::ShutdownCause;
+
+/// A command.
+pub(super) struct Row {
+    /// Its name and other names for it, between bars.
+    pub(super) name: &'static str,
+    /// Its arguments, in order.
+    pub(super) arguments: &'static [Kind],
+    /// How they are written.
+    pub(super) usage: &'static str,
+    /// What it does.
+    pub(super) help: &'static str,
+    /// The code.
+    pub(super) run: fn(&mut Human<'_>, &Arguments) -> Result<(), Error>,
+}
+
+macro_rules! rows {
+    ($($name:literal [$($kind:expr),*] $usage:literal $help:literal => $run:expr;)*) => {
+        &[$(Row { name: $name, arguments: &[$($kind),*], usage: $usage, help: $help, run: $run },)*]
+    };
+}
+
+use Kind::{Expression, Flag, Format, OptionalExpression, OptionalRest, Text};
+
+/// The commands, by name.
+pub(super) const COMMANDS: &[Row] = rows! {
+    "cont|c" [] "" "let the guest run" => |h, _| h.vm.cont();
+    "cpu" [Expression] "index" "set the processor that later commands speak of" => set_cpu;
+    "help|?" [OptionalRest] "[cmd]" "list the commands, or describe one" => |h, a| {
+        h.help(a.text());
+        Ok(())
+    };
+    "info" [] "[subcommand]" "show something about the machine" => |_, _| Ok(());
+    "memsave" [Expression, Expression, Text] "addr size file"
+        "write 'size' bytes of virtual memory at 'addr' to a file" => |h, a| {
+        save(h, a, MemorySpace::Virtual(h.monitor.cpu))
+    };
+    "nmi" [] "" "send a non-maskable interrupt" => |h, _| h.vm.inject_nmi(h.monitor.cpu);
+    "pmemsave" [Expression, Expression, Text] "addr size file"
+        "write 'size' bytes of physical memory at 'addr' to a file" => |h, a| {
+        save(h, a, MemorySpace::Physical)
+    };
+    "print|p" [Format, Expression] "/fmt expr" "print the value of an expression (no size, x by default)"
+        => memory::print;
+    "quit|q" [] "" "end the emulator" => |h, _| {
+        h.vm.quit(ShutdownCause::HostQmpQuit);
+        Ok(())
+    };
+    "ringbuf_read" [Text, Expression] "device size" "take bytes from a ring buffer" => ringbuf_read;
+    "ringbuf_write" [Text, Text] "device data" "append to a ring buffer" => |h, a| {
+        h.vm.ringbuf_write(a.word(0), a.word(1).as_bytes())
+    };
+    "stop|s" [] "" "stop the guest" => |h, _| h.vm.stop();
+    "system_powerdown" [] "" "press the power button" => |h, _| h.vm.powerdown();
+    "system_reset" [] "" "reset the machine" => |h, _| h.vm.reset(ShutdownCause::HostQmpSystemReset);
+    "system_wakeup" [] "" "wake the guest from sleep" => |h, _| h.vm.wakeup();
+    "x" [Format, Expression] "/fmt addr" "show virtual memory from 'addr' on" => |h, a| {
+        memory::dump(h, a, MemorySpace::Virtual(h.monitor.cpu))
+    };
+    "xp" [Format, Expression] "/fmt addr" "show physical memory from 'addr' on" => |h, a| {
+        memory::dump(h, a, MemorySpace::Physical)
+    };
+};
+
+/// What `info` shows, by name.
+pub(super) const INFO: &[Row] = rows! {
+    "block" [] "" "show the drives" => info::block;
+    "chardev" [] "" "show the character devices" => info::chardev;
+    "cpus" [] "" "show the processors" => info::cpus;
+    "kvm" [] "" "show whether KVM is used" => info::kvm;
+    "mtree" [Flag('f')] "[-f]" "show the memory map (-f: as flat ranges)" => info::memory_map;
+    "name" [] "" "show the machine's name" => info::name;
+    "network" [] "" "show the network ports" => info::network;
+    "registers" [Flag('a'), OptionalExpression] "[-a|vcpu]"
+        "show a processor's registers (-a: of all processors)" => info::registers;
+    "status" [] "" "show whether the guest runs" => info::status;
+    "uuid" [] "" "show the machine's UUID" => info::uuid;
+    "version" [] "" "show the version" => info::version;
+};
+
+fn set_cpu(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    match usize::try_from(arguments.number(0)) {
+        Ok(cpu) if cpu < human.vm.cpus().len() => human.monitor.cpu = cpu,
+        _ => human.out += "invalid CPU index\n",
+    }
+    Ok(())
+}
+
+fn save(human: &mut Human<'_>, arguments: &Arguments, space: MemorySpace) -> Result<(), Error> {
+    let (start, size) = (arguments.number(0), arguments.number(1));
+    save_memory(human.vm, space, start, size, arguments.word(0))
+}
+
+fn ringbuf_read(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    let max = usize::try_from(arguments.number(0))
+        .ok()
+        .filter(|&size| size > 0)
+        .ok_or_else(|| Error::generic("size must be greater than zero"))?;
+    let data = human.vm.ringbuf_read(arguments.word(0), max)?;
+    human.out += &String::from_utf8_lossy(&data);
+    human.out.push('\n');
+    Ok(())
+}

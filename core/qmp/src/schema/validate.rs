@@ -1,0 +1,114 @@
+//! Arguments against the schema, with QEMU's messages.
+
+use serde_json::{Map, Value};
+
+use super::{Definition, Member, Shape, Type};
+use crate::error::Error;
+
+/// Checks a command's arguments; the error names the first member that is wrong.
+pub fn check(members: &'static [Member], arguments: &Map<String, Value>) -> Result<(), Error> {
+    object("", &[members], arguments)
+}
+
+/// The members in all of `groups` and no others.
+fn object(path: &str, groups: &[&[Member]], given: &Map<String, Value>) -> Result<(), Error> {
+    for member in groups.iter().copied().flatten() {
+        let path = join(path, member.name);
+        match given.get(member.name) {
+            Some(value) => check_value(&path, member.kind, value)?,
+            None if member.optional => {}
+            None => return Err(Error::generic(format!("Parameter '{path}' is missing"))),
+        }
+    }
+    let known = |name: &str| groups.iter().copied().flatten().any(|m| m.name == name);
+    match given.keys().find(|name| !known(name)) {
+        Some(name) => {
+            let path = join(path, name);
+            Err(Error::generic(format!("Parameter '{path}' is unexpected")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+fn wrong_type(path: &str, expected: &str) -> Error {
+    Error::generic(format!(
+        "Invalid parameter type for '{path}', expected: {expected}"
+    ))
+}
+
+fn check_value(path: &str, kind: Type, value: &Value) -> Result<(), Error> {
+    let (fits, expected) = match kind {
+        Type::Any => return Ok(()),
+        Type::Str => (value.is_string(), "string"),
+        Type::Int => (value.is_i64(), "integer"),
+        Type::Number => (value.is_number(), "number"),
+        Type::Bool => (value.is_boolean(), "boolean"),
+        Type::Uint8 => return unsigned(path, value, u8::MAX.into(), "uint8_t"),
+        Type::Uint16 => return unsigned(path, value, u16::MAX.into(), "uint16_t"),
+        Type::Uint32 => return unsigned(path, value, u32::MAX.into(), "uint32_t"),
+        Type::Uint64 | Type::Size => return unsigned(path, value, u64::MAX, "uint64"),
+        Type::Array(element) => {
+            let values = value.as_array().ok_or_else(|| wrong_type(path, "array"))?;
+            for (i, value) in values.iter().enumerate() {
+                check_value(&format!("{path}[{i}]"), *element, value)?;
+            }
+            return Ok(());
+        }
+        Type::Named(definition) => return named(path, definition, value),
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(wrong_type(path, expected))
+    }
+}
+
+fn unsigned(path: &str, value: &Value, max: u64, name: &str) -> Result<(), Error> {
+    if !value.is_i64() && !value.is_u64() {
+        return Err(wrong_type(path, "integer"));
+    }
+    match value.as_u64() {
+        Some(value) if value <= max => Ok(()),
+        _ => Err(Error::generic(format!("Parameter '{path}' expects {name}"))),
+    }
+}
+
+fn named(path: &str, definition: &'static Definition, value: &Value) -> Result<(), Error> {
+    if let Shape::Enum(values) = definition.shape {
+        let given = value.as_str().ok_or_else(|| wrong_type(path, "string"))?;
+        if values.iter().any(|v| v.name == given) {
+            return Ok(());
+        }
+        return Err(Error::generic(format!(
+            "Parameter '{path}' does not accept value '{given}'"
+        )));
+    }
+    let given = value
+        .as_object()
+        .ok_or_else(|| wrong_type(path, "object"))?;
+    match definition.shape {
+        Shape::Enum(_) => Ok(()),
+        Shape::Struct(members) => object(path, &[members], given),
+        Shape::Union { tag, base, cases } => {
+            // The tag first: what else is wanted depends on it.
+            if let Some(member) = base.iter().find(|m| m.name == tag) {
+                let path = join(path, tag);
+                let value = given
+                    .get(tag)
+                    .ok_or_else(|| Error::generic(format!("Parameter '{path}' is missing")))?;
+                check_value(&path, member.kind, value)?;
+            }
+            let chosen = given.get(tag).and_then(Value::as_str);
+            let case = cases.iter().find(|(name, _)| Some(*name) == chosen);
+            object(path, &[base, case.map_or(&[][..], |(_, m)| m)], given)
+        }
+    }
+}
