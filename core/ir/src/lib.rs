@@ -29,11 +29,16 @@
 #![forbid(unsafe_code)]
 
 pub mod builder;
+pub mod engine;
 pub mod env;
+pub mod eval;
+pub mod interp;
 pub mod op;
+mod operands;
 pub mod state;
 
 pub use builder::Builder;
+pub use engine::Engine;
 pub use env::{CodeKey, Env, Fetched, Leave};
 pub use op::{
     Align, AtomicOp, BinOp, Block, BlockId, Cc, Condition, Fence, FlagKind, Global, HelperId,

@@ -47,6 +47,8 @@ pub mod slot {
     pub const EXCLUSIVE_HIGH: u16 = 14;
     /// What [`EXCLUSIVE_AT`] holds while the monitor is open (no reservation).
     pub const NO_EXCLUSIVE: u64 = u64::MAX;
+    /// Always 0, for the interpreter to read where an operand is the constant 0.
+    pub const ZERO: u16 = 16;
     /// First slot that the guest front end lays out.
     pub const FIRST_GUEST: u16 = 32;
     /// First slot that the interpreter uses for temporaries.
@@ -172,5 +174,36 @@ impl VcpuBlock {
     pub fn flush_tlb(&mut self) {
         self.tlb_read.fill(TlbEntry::EMPTY);
         self.tlb_write.fill(TlbEntry::EMPTY);
+    }
+}
+
+/// The instruction budget; see [`slot::BUDGET`].
+impl VcpuBlock {
+    /// Guest instructions that may still run before control returns; 0 or less at a region
+    /// boundary makes it return.
+    #[inline(always)]
+    #[must_use]
+    pub fn budget(&self) -> i64 {
+        self.get(slot::BUDGET) as i64
+    }
+
+    /// Takes the instructions of a block that is about to run from the budget.
+    #[inline(always)]
+    pub fn charge(&mut self, insns: u32) {
+        self.set(
+            slot::BUDGET,
+            self.get(slot::BUDGET).wrapping_sub(u64::from(insns)),
+        );
+    }
+
+    /// Returns charged instructions that did not run. A budget that is used up, or that
+    /// [`Self::request_exit`] took, stays so: they go to [`slot::DEFERRED`] then.
+    pub fn give_back(&mut self, insns: u32) {
+        let to = if self.budget() > 0 {
+            slot::BUDGET
+        } else {
+            slot::DEFERRED
+        };
+        self.set(to, self.get(to).wrapping_add(u64::from(insns)));
     }
 }

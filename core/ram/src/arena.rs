@@ -4,6 +4,8 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+use portable_atomic::AtomicU128;
+
 use crate::code_pages::CodePages;
 use crate::{PAGE_SIZE, RamOffset};
 
@@ -202,6 +204,42 @@ impl GuestRam {
         Some(unsafe { T::exchange(place, old, new) })
     }
 
+    /// Reads 16 bytes in one step; `None` beyond the end or unaligned.
+    #[must_use]
+    pub fn load_128(&self, at: RamOffset) -> Option<u128> {
+        let cell = self.cell_128(at)?;
+        Some(u128::from_le(cell.load(Ordering::SeqCst)))
+    }
+
+    /// As [`Self::compare_exchange`] on 16 bytes. Atomic against every other access where the host
+    /// has such an instruction; elsewhere only against the 128-bit accesses of this arena.
+    #[must_use]
+    pub fn compare_exchange_128(
+        &self,
+        at: RamOffset,
+        old: u128,
+        new: u128,
+    ) -> Option<Result<u128, u128>> {
+        let result = self.cell_128(at)?.compare_exchange(
+            old.to_le(),
+            new.to_le(),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        Some(result.map(u128::from_le).map_err(u128::from_le))
+    }
+
+    fn cell_128(&self, at: RamOffset) -> Option<&AtomicU128> {
+        let place = self.place(at, 16)?;
+        if !at.0.is_multiple_of(16) {
+            return None;
+        }
+        // SAFETY: in bounds and aligned (the arena is page-aligned), as just checked; the arena
+        // lives as long as the borrow of `self`, and is only ever accessed as plain bytes or
+        // atomically.
+        Some(unsafe { AtomicU128::from_ptr(place.cast()) })
+    }
+
     /// Copies guest memory out; `None`, with `into` untouched, when the span leaves the arena.
     #[must_use]
     pub fn read_bytes(&self, at: RamOffset, into: &mut [u8]) -> Option<()> {
@@ -295,6 +333,24 @@ mod tests {
             assert_eq!(bytes, [8, 7, 6, 5, 4, 3, 2, 1]);
             assert_eq!(ram.load::<u64>(RamOffset(at)), Some(0x0102_0304_0506_0708));
         }
+    }
+
+    #[test]
+    fn sixteen_bytes_exchange_at_once() {
+        let ram = GuestRam::new(PAGE_SIZE).unwrap();
+        let value = 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100;
+        assert_eq!(
+            ram.compare_exchange_128(RamOffset(16), 0, value),
+            Some(Ok(0))
+        );
+        assert_eq!(
+            ram.compare_exchange_128(RamOffset(16), 0, 1),
+            Some(Err(value))
+        );
+        assert_eq!(ram.load_128(RamOffset(16)), Some(value));
+        assert_eq!(ram.load::<u8>(RamOffset(31)), Some(15));
+        assert_eq!(ram.load_128(RamOffset(8)), None);
+        assert_eq!(ram.load_128(RamOffset(PAGE_SIZE)), None);
     }
 
     #[test]

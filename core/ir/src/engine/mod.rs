@@ -1,0 +1,271 @@
+//! The loop around translated code: look-up, translation, chaining, invalidation.
+//!
+//! ```text
+//!             ┌── linked exit, same page ───────────────┐
+//!             v                                         │
+//!  PC ──> jump cache ──hit──> run a translation ──> how it ended
+//!           │ miss                  ^                   │ computed address, other page, Exit
+//!           v                       │                   v
+//!   Env::fetch ──> cache ──miss──> translate            PC
+//! ```
+//!
+//! - A translation is known by the arena offset and the virtual address that it starts at and by the
+//!   [`CodeKey`] it was made under: translated code has virtual addresses in it.
+//! - A *link* from an exit straight to a translation is made within a virtual page only. Whoever runs
+//!   in a page has had its mapping checked under the current key, and everything that could change
+//!   mapping or key ends its region with [`Terminator::Exit`](crate::Terminator::Exit), which goes
+//!   through the full look-up. Across pages the jump cache decides, whose entries hold for one
+//!   [code generation](Env::code_generation).
+//! - Nothing is unlinked when a translation dies: its serial number goes, and with it every link and
+//!   jump cache entry that names it.
+
+mod cache;
+mod jump_cache;
+
+use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE};
+
+use crate::env::{CodeKey, Env};
+use crate::interp::{self, BlockEnd};
+use crate::op::Region;
+use crate::state::{VcpuBlock, slot};
+
+use cache::{Cache, Id, Key};
+use jump_cache::JumpCache;
+
+/// What an engine did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Regions translated.
+    pub regions: u64,
+    /// Guest instructions translated.
+    pub insns: u64,
+    /// Passes through the jump cache.
+    pub lookups: u64,
+    /// Of these, those that it did not answer.
+    pub misses: u64,
+    /// Translations dropped because their code was written to.
+    pub invalidations: u64,
+    /// Times that every translation was dropped: the cache was full, or somebody asked.
+    pub flushes: u64,
+}
+
+/// How much an engine may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Translations.
+    pub regions: usize,
+    /// Host bytes of translations, about.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// Enough for a desktop's working set: a boot translates some 65,000 regions.
+    fn default() -> Self {
+        Self {
+            regions: 256 << 10,
+            bytes: 128 << 20,
+        }
+    }
+}
+
+/// What the engine keeps for each vCPU.
+#[derive(Default)]
+struct PerVcpu {
+    jumps: JumpCache,
+    /// The [`GuestRam::code_epoch`] up to which fast write mappings of code pages are gone.
+    epoch: u64,
+}
+
+/// Runs guest code, translating as it goes. One engine serves any number of vCPUs that take turns.
+#[derive(Default)]
+pub struct Engine {
+    cache: Cache,
+    vcpus: Vec<PerVcpu>,
+    limits: Limits,
+    stats: Stats,
+}
+
+/// An exit on its way to where it leads: it is linked if that turns out to be allowed.
+#[derive(Clone, Copy)]
+struct Pending {
+    from: Id,
+    exit: u16,
+}
+
+impl Engine {
+    /// An engine with nothing translated.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Translations alive.
+    #[must_use]
+    pub fn regions(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Drops every translation: breakpoints changed, a snapshot was loaded.
+    pub fn flush(&mut self) {
+        self.cache.clear();
+        self.stats.flushes += 1;
+    }
+
+    /// Runs vCPU number `vcpu` from the address in `slot::PC` until its budget is used up
+    /// ([`slot::BUDGET`] at 0 or less) at a region boundary. On return `slot::PC` is where to go on,
+    /// and the budget has gone down by exactly the number of instructions run (an instruction that
+    /// raised an exception counts), [`slot::DEFERRED`] considered.
+    pub fn run<E: Env>(&mut self, env: &mut E, cpu: &mut VcpuBlock, vcpu: usize) {
+        if self.vcpus.len() <= vcpu {
+            self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
+        }
+        self.catch_up(env.ram(), cpu, vcpu);
+        let mut pending: Option<Pending> = None;
+        while cpu.budget() > 0 {
+            if env.ram().has_dirty_code() {
+                self.drop_dirty(env.ram());
+            }
+            let pc = cpu.get(slot::PC);
+            let Some(mut id) = self.find(env, cpu, vcpu, pc) else {
+                // The fetch faulted. That counts, or a fault in the fault handler would never end.
+                cpu.charge(1);
+                pending = None;
+                continue;
+            };
+            if let Some(Pending { from, exit }) = pending.take() {
+                self.cache.link(from, exit, id);
+            }
+            loop {
+                let Some(translation) = self.cache.get(id) else {
+                    break;
+                };
+                match interp::run(&translation.code, env, cpu) {
+                    BlockEnd::Direct(exit) => {
+                        if cpu.budget() > 0
+                            && !env.ram().has_dirty_code()
+                            && let Some(next) = translation.links.get(usize::from(exit))
+                            && self.cache.is_alive(*next)
+                        {
+                            id = *next;
+                            continue;
+                        }
+                        if let Some(exit) = translation.code.exits().get(usize::from(exit)) {
+                            cpu.set(slot::PC, exit.pc);
+                        }
+                        pending = Some(Pending { from: id, exit });
+                    }
+                    BlockEnd::Indirect(_) | BlockEnd::Lookup => {}
+                }
+                break;
+            }
+        }
+    }
+
+    /// Lets go of fast write mappings to pages that got translations while another vCPU ran.
+    fn catch_up(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
+        let epoch = ram.code_epoch();
+        let own = &mut self.vcpus[vcpu].epoch;
+        if *own != epoch {
+            *own = epoch;
+            cpu.tlb_write.fill(crate::TlbEntry::EMPTY);
+        }
+    }
+
+    /// Drops translations of pages that were written to.
+    #[cold]
+    fn drop_dirty(&mut self, ram: &GuestRam) {
+        for page in ram.take_dirty_code() {
+            self.stats.invalidations += self.cache.drop_page(page) as u64;
+        }
+    }
+
+    /// The translation for `pc`; `None` if fetching it faulted.
+    #[inline(always)]
+    fn find<E: Env>(
+        &mut self,
+        env: &mut E,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        pc: u64,
+    ) -> Option<Id> {
+        self.stats.lookups += 1;
+        let generation = env.code_generation(cpu);
+        let id = self.vcpus[vcpu].jumps.get(pc, generation);
+        if self.cache.is_alive(id) {
+            return Some(id);
+        }
+        self.find_fully(env, cpu, vcpu, pc)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_fully<E: Env>(
+        &mut self,
+        env: &mut E,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        pc: u64,
+    ) -> Option<Id> {
+        self.stats.misses += 1;
+        let fetched = env.fetch(cpu, GuestVirt(pc)).ok()?;
+        let key = Key {
+            at: fetched.at,
+            pc,
+            code_key: env.code_key(cpu),
+        };
+        let id = match self.cache.find(&key) {
+            Some(id) => id,
+            None => {
+                let region = env.translate(cpu, GuestVirt(pc), fetched);
+                let id = self.insert(key, region);
+                if env.ram().mark_code(key.at) {
+                    self.vcpus[vcpu].epoch += 1;
+                    env.protect_code(cpu, key.at.page());
+                }
+                id
+            }
+        };
+        // The generation after the fetch, which may have filled translation caches.
+        let generation = env.code_generation(cpu);
+        self.vcpus[vcpu].jumps.set(pc, generation, id);
+        Some(id)
+    }
+
+    fn insert(&mut self, key: Key, region: Region) -> Id {
+        debug_assert!(
+            u64::from(region.bytes) <= PAGE_SIZE - key.at.in_page() || region.insns <= 1,
+            "a region of {} bytes leaves its page",
+            region.bytes
+        );
+        if self.cache.len() >= self.limits.regions || self.cache.bytes() >= self.limits.bytes {
+            self.flush();
+        }
+        self.stats.regions += 1;
+        self.stats.insns += u64::from(region.insns);
+        let code = match interp::lower(&region) {
+            Ok(code) => code,
+            Err(error) => panic!("region at {:#x}: {error}", region.entry),
+        };
+        self.cache.insert(key, code)
+    }
+}
+
+/// Whether an exit of a translation at `from` to one at `to` may be followed without asking.
+fn may_link(from: &Key, to: &Key) -> bool {
+    let same = |a: u64, b: u64| a / PAGE_SIZE == b / PAGE_SIZE;
+    let CodeKey(a) = from.code_key;
+    let CodeKey(b) = to.code_key;
+    a == b && same(from.pc, to.pc) && same(from.at.0, to.at.0)
+}
+
+#[cfg(test)]
+mod tests;
