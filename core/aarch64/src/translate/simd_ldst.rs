@@ -85,8 +85,9 @@ impl Translator {
         if load {
             let first = self.b.load_vec(base, disp, mem);
             let second = self.b.load_vec(base, disp + step, mem);
-            self.set_v(i.rt2, second);
+            // With equal registers the second one counts, unlike in pairs of integers.
             self.set_v(i.rt, first);
+            self.set_v(i.rt2, second);
         } else {
             let (first, second) = (self.v(i.rt), self.v(i.rt2));
             self.b.store_vec(base, disp, first, mem);

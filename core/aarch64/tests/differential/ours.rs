@@ -1,0 +1,290 @@
+//! Runs a case by translation and the interpreter, in a flat memory that is the case's scratch.
+
+use ferrite_aarch64::decode::Features;
+use ferrite_aarch64::state;
+use ferrite_aarch64::translate::{Context, helper, region};
+use ferrite_ir::env::AtomicPlace;
+use ferrite_ir::interp::{self, BlockEnd};
+use ferrite_ir::{
+    Align, AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
+};
+use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
+
+use crate::assembler::NOP;
+use crate::case::{After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, layout};
+
+/// Why an instruction was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// A signal that the program would get.
+    Signal(u32),
+    /// It needs a helper, which this environment does not have.
+    Helper(HelperId),
+}
+
+/// The first access that an instruction makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    pub at: u64,
+    /// Whether it has to be aligned.
+    pub aligned: bool,
+}
+
+/// What a run shows.
+pub struct Run {
+    pub after: After,
+    pub helper: Option<HelperId>,
+    pub access: Option<Access>,
+}
+
+/// Runs cases one after the other.
+pub struct Runner {
+    cpu: Box<VcpuBlock>,
+    env: Flat,
+}
+
+struct Flat {
+    ram: GuestRam,
+    /// Address of the scratch memory, which is at offset 0 of `ram`.
+    scratch: u64,
+    access: Option<Access>,
+    left: Option<Left>,
+}
+
+impl Runner {
+    pub fn new() -> Self {
+        Self {
+            cpu: VcpuBlock::new(),
+            env: Flat {
+                ram: GuestRam::new(4096).expect("a page of memory"),
+                scratch: 0,
+                access: None,
+                left: None,
+            },
+        }
+    }
+
+    pub fn run(&mut self, case: &Case) -> Run {
+        self.env.scratch = layout::scratch(case.number);
+        self.env.access = None;
+        self.env.left = None;
+        let ram = &self.env.ram;
+        ram.write_bytes(RamOffset(0), &case.scratch)
+            .expect("scratch is in memory");
+        self.load(&case.before);
+        let mut end = Ok(case.pc());
+        if case.prefix != NOP {
+            end = self.instruction(case.prefix, case.pc() - 4);
+        }
+        if end.is_ok() {
+            end = self.instruction(case.word, case.pc());
+        }
+        let mut scratch = vec![0; SCRATCH_BYTES];
+        let ram = &self.env.ram;
+        ram.read_bytes(RamOffset(0), &mut scratch)
+            .expect("scratch is in memory");
+        let (end, helper) = match end {
+            Ok(pc) => (pad(case, pc), None),
+            Err(Left::Signal(signal)) => (End::Signal(signal), None),
+            Err(Left::Helper(helper)) => (End::Signal(0), Some(helper)),
+        };
+        Run {
+            after: After {
+                registers: self.store(),
+                scratch,
+                end,
+            },
+            helper,
+            access: self.env.access,
+        }
+    }
+
+    /// Where control goes from an instruction.
+    fn instruction(&mut self, word: u32, pc: u64) -> Result<u64, Left> {
+        let region = region(context(), pc, &mut |at| (at == pc).then_some(word));
+        let code = interp::lower(&region).expect("a translated instruction can be lowered");
+        let end = interp::run(&code, &mut self.env, &mut self.cpu);
+        if let Some(left) = self.env.left {
+            return Err(left);
+        }
+        Ok(match end {
+            BlockEnd::Direct(n) => code.exits()[usize::from(n)].pc,
+            BlockEnd::Indirect(_) | BlockEnd::Lookup => self.cpu.get(slot::PC),
+        })
+    }
+
+    fn load(&mut self, from: &Registers) {
+        let cpu = &mut self.cpu;
+        for (n, x) in from.x.iter().enumerate() {
+            cpu.set(state::x(n as u32).0, *x);
+        }
+        for (n, v) in from.v.iter().enumerate() {
+            cpu.set_vector(state::v(n as u32).0, *v);
+        }
+        cpu.set(state::SP.0, from.sp);
+        cpu.set(state::FPCR.0, from.fpcr);
+        cpu.set(state::FPSR.0, from.fpsr);
+        cpu.set_nzcv(from.nzcv as u32);
+        cpu.set(slot::BUDGET, 1 << 32);
+        cpu.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE);
+    }
+
+    fn store(&self) -> Registers {
+        let cpu = &self.cpu;
+        Registers {
+            x: std::array::from_fn(|n| cpu.get(state::x(n as u32).0)),
+            sp: cpu.get(state::SP.0),
+            v: std::array::from_fn(|n| cpu.get_vector(state::v(n as u32).0)),
+            nzcv: u64::from(cpu.nzcv()),
+            fpcr: cpu.get(state::FPCR.0),
+            fpsr: cpu.get(state::FPSR.0),
+        }
+    }
+}
+
+fn pad(case: &Case, pc: u64) -> End {
+    match layout::pads(case.pc()).iter().position(|&pad| pad == pc) {
+        Some(n) => End::Pad(n),
+        None => End::Signal(SIGSEGV),
+    }
+}
+
+/// An application's view of a processor with all features.
+fn context() -> Context {
+    Context {
+        el: 0,
+        features: Features::all(),
+        fp_trap: None,
+        align_check: false,
+        sp_check: false,
+        big_endian: false,
+        plain_unprivileged: true,
+        single_step: false,
+        breakpoints: false,
+    }
+}
+
+impl Flat {
+    /// The offset in memory of an access of `bytes`, which must be aligned to `aligned`.
+    fn place(&mut self, at: GuestVirt, bytes: u64, mem: Mem) -> Result<RamOffset, Leave> {
+        let aligned = mem.align != Align::Any;
+        self.access.get_or_insert(Access { at: at.0, aligned });
+        let unit = match mem.align {
+            Align::Any => 1,
+            Align::Natural => mem.size.bytes(),
+            Align::Pair => 2 * mem.size.bytes(),
+        };
+        let offset = at.0.wrapping_sub(self.scratch);
+        if at.0 & (unit - 1) != 0 {
+            self.leave(Left::Signal(SIGBUS))
+        } else if offset > SCRATCH_BYTES as u64 - bytes {
+            self.leave(Left::Signal(SIGSEGV))
+        } else {
+            Ok(RamOffset(offset))
+        }
+    }
+
+    fn leave<T>(&mut self, why: Left) -> Result<T, Leave> {
+        self.left = Some(why);
+        Err(Leave)
+    }
+}
+
+impl Env for Flat {
+    fn ram(&self) -> &GuestRam {
+        &self.ram
+    }
+
+    fn call(&mut self, _: &mut VcpuBlock, helper: HelperId, _: [u64; 4]) -> Result<u64, Leave> {
+        self.leave(match helper {
+            helper::UNDEFINED => Left::Signal(SIGILL),
+            _ => Left::Helper(helper),
+        })
+    }
+
+    fn load(&mut self, _: &mut VcpuBlock, at: GuestVirt, mem: Mem) -> Result<u64, Leave> {
+        let bytes = mem.size.bytes();
+        let place = self.place(at, bytes, mem)?;
+        let mut value = [0; 8];
+        let part = &mut value[..bytes as usize];
+        self.ram.read_bytes(place, part).expect("a checked place");
+        Ok(u64::from_le_bytes(value))
+    }
+
+    fn store(
+        &mut self,
+        _: &mut VcpuBlock,
+        at: GuestVirt,
+        value: u64,
+        mem: Mem,
+    ) -> Result<(), Leave> {
+        let bytes = mem.size.bytes();
+        let place = self.place(at, bytes, mem)?;
+        let part = &value.to_le_bytes()[..bytes as usize];
+        self.ram.write_bytes(place, part).expect("a checked place");
+        Ok(())
+    }
+
+    fn load_vector(&mut self, _: &mut VcpuBlock, at: GuestVirt, mem: Mem) -> Result<u128, Leave> {
+        let bytes = mem.size.bytes();
+        let place = self.place(at, bytes, mem)?;
+        let mut value = [0; 16];
+        let part = &mut value[..bytes as usize];
+        self.ram.read_bytes(place, part).expect("a checked place");
+        Ok(u128::from_le_bytes(value))
+    }
+
+    fn store_vector(
+        &mut self,
+        _: &mut VcpuBlock,
+        at: GuestVirt,
+        value: u128,
+        mem: Mem,
+    ) -> Result<(), Leave> {
+        let bytes = mem.size.bytes();
+        let place = self.place(at, bytes, mem)?;
+        let part = &value.to_le_bytes()[..bytes as usize];
+        self.ram.write_bytes(place, part).expect("a checked place");
+        Ok(())
+    }
+
+    fn atomic_place(
+        &mut self,
+        _: &mut VcpuBlock,
+        at: GuestVirt,
+        bytes: u64,
+        mem: Mem,
+        _: bool,
+    ) -> Result<AtomicPlace, Leave> {
+        self.place(at, bytes, mem).map(AtomicPlace::Ram)
+    }
+
+    fn atomic_device(
+        &mut self,
+        _: &mut VcpuBlock,
+        _: GuestVirt,
+        _: Option<AtomicOp>,
+        _: [u64; 2],
+        _: Mem,
+    ) -> Result<u64, Leave> {
+        unreachable!("all memory is RAM")
+    }
+
+    fn code_key(&self, _: &VcpuBlock) -> CodeKey {
+        CodeKey(0)
+    }
+
+    fn code_generation(&self, _: &VcpuBlock) -> u64 {
+        0
+    }
+
+    fn fetch(&mut self, _: &mut VcpuBlock, _: GuestVirt) -> Result<Fetched, Leave> {
+        unreachable!("regions are run one by one")
+    }
+
+    fn translate(&mut self, _: &VcpuBlock, _: GuestVirt, _: Fetched) -> Region {
+        unreachable!("regions are run one by one")
+    }
+
+    fn protect_code(&mut self, _: &mut VcpuBlock, _: RamOffset) {}
+}
