@@ -6,10 +6,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cfi_flash;
+pub mod fw_cfg;
 pub mod gic;
 pub mod gicv2;
 pub mod gicv2m;
 pub mod gicv3;
+pub mod pl011;
+pub mod pl031;
+pub mod pl061;
 pub mod primecell;
 pub mod virtio;
 pub mod words;
