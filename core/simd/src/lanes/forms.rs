@@ -84,7 +84,7 @@ pub(super) fn pairwise<E: Element, const N: usize>(
     })
 }
 
-/// Wide `d[i] = f` of the `i`th pair of adjacent narrow lanes of `a`. An odd lane out is ignored.
+/// Wide `d[i] = f` of the `i`th pair of adjacent narrow lanes of `a`.
 #[inline(always)]
 pub(super) fn pairwise_long<E: Element, const N: usize>(
     _: &mut FpEnv,

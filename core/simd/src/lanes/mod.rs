@@ -12,6 +12,9 @@ mod saturate;
 mod shift;
 mod transfer;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Dest, FpEnv, Lane, Shape, Signature, WideArgs, WideFn};
 
 /// Operands of a form.
@@ -50,8 +53,9 @@ macro_rules! at {
     };
 }
 
-/// The functions of a form at every count that a lane width allows: a scalar, and as many as fit 64
-/// and 128 bits; `half` leaves out the last.
+/// The functions of a form at the counts that an operation has of those that a lane width allows: a
+/// scalar, as many as fit 64 bits and as many as fit 128 (`all`); the first two (`half`), the last
+/// two (`vector`), the last (`full`).
 macro_rules! counts {
     (@at [$form:ident $module:ident $f:ident] $lane:ident $n:literal) => {
         at!($form $module $f, $lane $n)
@@ -66,6 +70,14 @@ macro_rules! counts {
     (all H, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u16 1 4 8) };
     (all S, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u32 1 2 4) };
     (all D, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u64 1 2) };
+    (vector B, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u8 8 16) };
+    (vector H, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u16 4 8) };
+    (vector S, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u32 2 4) };
+    (vector D, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u64 2) };
+    (full B, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u8 16) };
+    (full H, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u16 8) };
+    (full S, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u32 4) };
+    (full D, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u64 2) };
     (half B, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u8 1 8) };
     (half H, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u16 1 4) };
     (half S, $count:expr, $($f:ident)*) => { counts!(@ $count, [$($f)*] u32 1 2) };
@@ -355,34 +367,34 @@ lane_ops! {
     Sqdmlsl = widen_accumulate(saturate::sqdmlsl) half [H S] qc;
 
     /// Sums of adjacent lanes of `v0` followed by `v1`.
-    Addp = pairwise(arith::addp) all [B H S D];
+    Addp = pairwise(arith::addp) vector [B H S D];
     /// Signed maxima of adjacent lanes.
-    Smaxp = pairwise(arith::smaxp) all [B H S D];
+    Smaxp = pairwise(arith::smaxp) vector [B H S D];
     /// Signed minima of adjacent lanes.
-    Sminp = pairwise(arith::sminp) all [B H S D];
+    Sminp = pairwise(arith::sminp) vector [B H S D];
     /// Unsigned maxima of adjacent lanes.
-    Umaxp = pairwise(arith::umaxp) all [B H S D];
+    Umaxp = pairwise(arith::umaxp) vector [B H S D];
     /// Unsigned minima of adjacent lanes.
-    Uminp = pairwise(arith::uminp) all [B H S D];
+    Uminp = pairwise(arith::uminp) vector [B H S D];
     /// Wide sums of adjacent signed lanes. The shape is that of the narrow operand, whole.
-    Saddlp = pairwise_long(arith::saddlp) all [B H S];
+    Saddlp = pairwise_long(arith::saddlp) vector [B H S];
     /// Wide sums of adjacent unsigned lanes. The shape is that of the narrow operand, whole.
-    Uaddlp = pairwise_long(arith::uaddlp) all [B H S];
+    Uaddlp = pairwise_long(arith::uaddlp) vector [B H S];
 
     /// Sum of all lanes, in the first.
-    Addv = across(arith::addv) all [B H S D];
+    Addv = across(arith::addv) vector [B H S D];
     /// Signed maximum of all lanes.
-    Smaxv = across(arith::smaxv) all [B H S D];
+    Smaxv = across(arith::smaxv) vector [B H S D];
     /// Signed minimum of all lanes.
-    Sminv = across(arith::sminv) all [B H S D];
+    Sminv = across(arith::sminv) vector [B H S D];
     /// Unsigned maximum of all lanes.
-    Umaxv = across(arith::umaxv) all [B H S D];
+    Umaxv = across(arith::umaxv) vector [B H S D];
     /// Unsigned minimum of all lanes.
-    Uminv = across(arith::uminv) all [B H S D];
+    Uminv = across(arith::uminv) vector [B H S D];
     /// Wide sum of all signed lanes. The shape is that of the narrow operand, whole.
-    Saddlv = across_long(arith::saddlv) all [B H S];
+    Saddlv = across_long(arith::saddlv) vector [B H S];
     /// Wide sum of all unsigned lanes. The shape is that of the narrow operand, whole.
-    Uaddlv = across_long(arith::uaddlv) all [B H S];
+    Uaddlv = across_long(arith::uaddlv) vector [B H S];
 
     /// Bits set.
     Cnt = unary(arith::cnt) all [B];
@@ -400,21 +412,21 @@ lane_ops! {
     /// Every lane is lane `imm` of the whole register `v0`.
     Dup = permute1(permute::dup) all [B H S D];
     /// `v0` with lane `imm & 0xff` replaced by lane `imm >> 8` of `v1`.
-    Ins = permute2(permute::ins) all [B H S D];
+    Ins = permute2(permute::ins) full [B H S D];
     /// Lanes `imm` and up of `v0` followed by `v1`.
-    Ext = permute2(permute::ext) all [B H S D];
+    Ext = permute2(permute::ext) vector [B H S D];
     /// Lanes of the low halves, alternating.
-    Zip1 = permute2(permute::zip1) all [B H S D];
+    Zip1 = permute2(permute::zip1) vector [B H S D];
     /// Lanes of the high halves, alternating.
-    Zip2 = permute2(permute::zip2) all [B H S D];
+    Zip2 = permute2(permute::zip2) vector [B H S D];
     /// Even lanes of `v0` followed by `v1`.
-    Uzp1 = permute2(permute::uzp1) all [B H S D];
+    Uzp1 = permute2(permute::uzp1) vector [B H S D];
     /// Odd lanes of `v0` followed by `v1`.
-    Uzp2 = permute2(permute::uzp2) all [B H S D];
+    Uzp2 = permute2(permute::uzp2) vector [B H S D];
     /// Even lanes of `v0` and `v1`, alternating.
-    Trn1 = permute2(permute::trn1) all [B H S D];
+    Trn1 = permute2(permute::trn1) vector [B H S D];
     /// Odd lanes of `v0` and `v1`, alternating.
-    Trn2 = permute2(permute::trn2) all [B H S D];
+    Trn2 = permute2(permute::trn2) vector [B H S D];
     /// Lanes reversed within each 16 bits.
     Rev16 = permute1(permute::rev16) all [B];
     /// Lanes reversed within each 32 bits.
@@ -422,14 +434,14 @@ lane_ops! {
     /// Lanes reversed within each 64 bits.
     Rev64 = permute1(permute::rev64) all [B H S];
     /// Every third lane, from lane `imm` (0 to 2), of `v0` followed by `v1` and `v2`.
-    Deinterleave3 = permute3(permute::deinterleave3) all [B H S D];
+    Deinterleave3 = permute3(permute::deinterleave3) vector [B H S D];
     /// The part `imm` (0 to 2), as long as an operand, of the lanes of `v0`, `v1` and `v2` in turn.
-    Interleave3 = permute3(permute::interleave3) all [B H S D];
+    Interleave3 = permute3(permute::interleave3) vector [B H S D];
 
     /// The integer operand in every lane.
     DupInt = from_int(transfer::dup_int) all [B H S D];
     /// `v0` with lane `imm` replaced by the integer operand.
-    InsInt = insert_int(transfer::ins_int) all [B H S D];
+    InsInt = insert_int(transfer::ins_int) full [B H S D];
     /// Lane `imm` of the whole register as an integer, zero-extended.
     Umov = to_int(transfer::umov) all [B H S D];
     /// Lane `imm` of the whole register as an integer, sign-extended to 64 bits.
