@@ -41,7 +41,7 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
             prefix: NOP,
             word: table_row.encode(&mut || random.next() as u32),
             before: registers(random),
-            scratch: (0..SCRATCH_BYTES).map(|_| random.next() as u8).collect(),
+            scratch: scratch(random),
         };
         if table_row.group == "branch" {
             aim_branch(&mut case, table_row, random);
@@ -54,7 +54,13 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
     panic!("no operands for {} found", GROUPS[row.0].rows[row.1].name);
 }
 
-fn registers(random: &mut Random) -> Registers {
+/// Contents of scratch memory.
+pub fn scratch(random: &mut Random) -> Vec<u8> {
+    (0..SCRATCH_BYTES).map(|_| random.next() as u8).collect()
+}
+
+/// Registers that instructions may find interesting.
+pub fn registers(random: &mut Random) -> Registers {
     let fpcr = match random.below(2) {
         0 => 0,
         // AHP, DN, FZ, RMode

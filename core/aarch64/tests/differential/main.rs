@@ -12,6 +12,7 @@ mod assembler;
 mod case;
 mod coverage;
 mod generate;
+mod holes;
 mod ours;
 mod program;
 

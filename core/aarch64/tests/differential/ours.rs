@@ -39,6 +39,8 @@ pub struct Run {
 
 /// Runs cases one after the other.
 pub struct Runner {
+    /// What the processor has.
+    pub features: Features,
     cpu: Box<VcpuBlock>,
     env: Flat,
 }
@@ -54,6 +56,7 @@ struct Flat {
 impl Runner {
     pub fn new() -> Self {
         Self {
+            features: Features::all(),
             cpu: VcpuBlock::new(),
             env: Flat {
                 ram: GuestRam::new(4096).expect("a page of memory"),
@@ -101,7 +104,9 @@ impl Runner {
 
     /// Where control goes from an instruction.
     fn instruction(&mut self, word: u32, pc: u64) -> Result<u64, Left> {
-        let region = region(context(), pc, &mut |at| (at == pc).then_some(word));
+        let region = region(context(self.features), pc, &mut |at| {
+            (at == pc).then_some(word)
+        });
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {
@@ -149,11 +154,11 @@ fn pad(case: &Case, pc: u64) -> End {
     }
 }
 
-/// An application's view of a processor with all features.
-fn context() -> Context {
+/// An application's view of a processor.
+fn context(features: Features) -> Context {
     Context {
         el: 0,
-        features: Features::all(),
+        features,
         fp_trap: None,
         align_check: false,
         sp_check: false,
