@@ -1,7 +1,7 @@
 //! A CPU's state outside the vCPU block.
 
 use ferrite_ir::{CodeKey, VcpuBlock, slot};
-use ferrite_ram::{GuestRam, RamOffset};
+use ferrite_ram::RamOffset;
 
 use super::CpuConfig;
 use super::key;
@@ -56,8 +56,6 @@ pub struct CpuCore {
     pub halt: Option<Halt>,
     /// The code key apart from software step.
     key: CodeKey,
-    /// [`GuestRam::code_epoch`] that the TLB is in accord with.
-    code_epoch: u64,
     /// Instructions executed before this run, and allowed for it.
     executed: u64,
     allowance: u64,
@@ -80,7 +78,6 @@ impl CpuCore {
             event: false,
             halt: None,
             key: CodeKey(0),
-            code_epoch: 0,
             executed: 0,
             allowance: 0,
         }
@@ -179,27 +176,21 @@ impl CpuCore {
         self.set_pending(block, spsr::F, lines.fiq);
     }
 
+    /// Whether an interrupt is pending and not masked.
+    pub(crate) fn interrupt_open(block: &VcpuBlock) -> bool {
+        let open = block.get(state::PENDING.0) & !block.get(state::DAIF.0);
+        open & (spsr::A | spsr::I | spsr::F) != 0
+    }
+
     /// Whether an interrupt is pending, masked or not: what ends WFI.
     pub(crate) fn interrupt_pending(block: &VcpuBlock) -> bool {
         block.get(state::PENDING.0) & (spsr::A | spsr::I | spsr::F) != 0
     }
 
-    /// Keeps stores away from pages that other CPUs took code from.
-    pub(super) fn follow_code_pages(&mut self, block: &mut VcpuBlock, ram: &GuestRam) {
-        let epoch = ram.code_epoch();
-        if epoch != self.code_epoch {
-            self.code_epoch = epoch;
-            Mmu::drop_writes(block, |at| ram.is_code(at));
-        }
-    }
-
-    /// The same for a page that this CPU took code from.
-    pub(super) fn protect_code(&mut self, block: &mut VcpuBlock, ram: &GuestRam, at: RamOffset) {
-        if ram.code_epoch() == self.code_epoch + 1 {
-            self.code_epoch += 1;
-        }
+    /// Keeps stores away from a page that code was taken from.
+    pub(super) fn protect_code(block: &mut VcpuBlock, at: RamOffset) {
         let page = at.page();
-        Mmu::drop_writes(block, |entry| entry.page() == page);
+        Mmu::drop_writes(block, page);
     }
 
     pub(super) fn start_run(&mut self, allowance: u64) {

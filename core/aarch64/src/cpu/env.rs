@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ferrite_ir::env::AtomicPlace;
-use ferrite_ir::{
-    AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
-};
+use ferrite_ir::{AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot};
 use ferrite_ram::{GuestPhys, GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
 
 use super::{CpuCore, key};
@@ -14,7 +12,6 @@ use crate::mmu::fault::{Fault, FaultKind};
 use crate::mmu::spaces::Rights;
 use crate::mmu::{Access, Kind};
 use crate::platform::{PhysPage, Platform};
-use crate::pstate::spsr;
 use crate::state;
 use crate::translate::region;
 
@@ -62,8 +59,7 @@ impl<'a> CpuEnv<'a> {
     pub(crate) fn poll_interrupts(&mut self, block: &mut VcpuBlock) {
         if let Some(lines) = self.platform.interrupts(self.core.index) {
             self.core.set_lines(block, lines);
-            let open = block.get(state::PENDING.0) & !block.get(state::DAIF.0);
-            if open & (spsr::A | spsr::I | spsr::F) != 0 {
+            if CpuCore::interrupt_open(block) {
                 block.request_exit();
             }
         }
@@ -205,7 +201,7 @@ impl Env for CpuEnv<'_> {
         let ram = &*self.ram;
         let context = key::unpack(self.core.code_key(cpu));
         let left = PAGE_SIZE - pc.in_page();
-        region::region(context, pc.0, &mut |address| {
+        region(context, pc.0, &mut |address| {
             let offset = address.wrapping_sub(pc.0);
             if offset >= left {
                 return None;
@@ -215,7 +211,7 @@ impl Env for CpuEnv<'_> {
     }
 
     fn protect_code(&mut self, cpu: &mut VcpuBlock, at: RamOffset) {
-        self.core.protect_code(cpu, &self.ram, at);
+        CpuCore::protect_code(cpu, at);
     }
 }
 

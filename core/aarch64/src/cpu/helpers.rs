@@ -34,7 +34,7 @@ impl CpuEnv<'_> {
             helper::SMC => self.firmware(block, Conduit::Smc, first, pc),
             helper::BRK => Err(self.raise(block, class::BRK, first as u32 & 0xffff, pc)),
             helper::ERET => Err(self.exception_return(block)),
-            helper::MRS => return self.mrs(block, first, second, pc),
+            helper::MRS => return self.mrs(block, first, second),
             helper::MSR | helper::SYS => self.msr(block, first, second, third, next),
             helper::MSR_IMM => self.msr_immediate(block, args, next),
             helper::WFI => self.wait(block, false, next),
@@ -160,13 +160,7 @@ impl CpuEnv<'_> {
         }
     }
 
-    fn mrs(
-        &mut self,
-        block: &mut VcpuBlock,
-        encoding: u64,
-        rt: u64,
-        _pc: u64,
-    ) -> Result<u64, Leave> {
+    fn mrs(&mut self, block: &mut VcpuBlock, encoding: u64, rt: u64) -> Result<u64, Leave> {
         let encoding = Encoding(encoding as u16);
         self.read_register(block, encoding)
             .map_err(|denied| self.deny(block, denied, encoding, rt, true))

@@ -74,7 +74,13 @@ impl CpuEnv<'_> {
         abort: Abort,
     ) -> Leave {
         let same_level = self.core.pstate.el == 1;
-        let syndrome = syndrome::data_abort(fault, Abort { same_level, ..abort });
+        let syndrome = syndrome::data_abort(
+            fault,
+            Abort {
+                same_level,
+                ..abort
+            },
+        );
         let pc = block.get(slot::PC);
         self.core
             .enter(block, Exception::synchronous(syndrome, pc).at(va));
@@ -108,10 +114,7 @@ impl CpuEnv<'_> {
         va: u64,
         access: Access,
     ) -> Result<Place, Fault> {
-        let mapping = self
-            .core
-            .mmu
-            .translate(block, self.platform, va, access)?;
+        let mapping = self.core.mmu.translate(block, self.platform, va, access)?;
         let at = GuestPhys(mapping.page | va % PAGE_SIZE);
         let page = self.core.mmu.physical(self.platform, at);
         Ok(Place { at, page, mapping })

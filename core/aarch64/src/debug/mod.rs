@@ -58,9 +58,8 @@ impl CpuCore {
     /// changed, so that the TLB has to be flushed.
     pub(crate) fn update_debug(&mut self, block: &VcpuBlock) -> bool {
         let enabled = block.get(state::MDSCR_EL1.0) & mdscr::MDE != 0 && !self.debug.os_lock;
-        let any = |first: u16, count: usize| {
-            (0..count as u16).any(|n| block.get(first + n) & 1 != 0)
-        };
+        let any =
+            |first: u16, count: usize| (0..count as u16).any(|n| block.get(first + n) & 1 != 0);
         let watched = self.debug.watching;
         self.debug.watching = enabled && any(state::DBGWCR0_EL1.0, WATCHPOINTS);
         self.debug.breaking = enabled && any(state::DBGBCR0_EL1.0, BREAKPOINTS);

@@ -24,7 +24,9 @@ impl CpuCore {
         if block.get(state::MDSCR_EL1.0) & mdscr::SS == 0 {
             return false;
         }
-        let to = self.return_level(saved).map_or(self.pstate.el, |(el, _)| el);
+        let to = self
+            .return_level(saved)
+            .map_or(self.pstate.el, |(el, _)| el);
         !self.debug_exceptions(block)
             && self.debug_exceptions_from(block, to, saved)
             && saved & spsr::SS != 0
@@ -45,8 +47,7 @@ impl CpuCore {
             return false;
         }
         let same_level = self.pstate.el == 1;
-        let syndrome =
-            syndrome::step(same_level, exclusive.is_some(), exclusive.unwrap_or(false));
+        let syndrome = syndrome::step(same_level, exclusive.is_some(), exclusive.unwrap_or(false));
         let next = block.get(slot::PC);
         self.enter(block, Exception::synchronous(syndrome, next));
         true

@@ -113,9 +113,7 @@ impl CpuCore {
     /// PSTATE as an exception saves it.
     #[must_use]
     pub fn saved_pstate(&self, block: &VcpuBlock) -> u64 {
-        self.pstate.to_spsr()
-            | u64::from(block.nzcv())
-            | block.get(state::DAIF.0) & spsr::DAIF
+        self.pstate.to_spsr() | u64::from(block.nzcv()) | block.get(state::DAIF.0) & spsr::DAIF
     }
 
     /// Replaces EL and SPSel, swapping stack pointers.
@@ -248,4 +246,3 @@ impl CpuCore {
         block.set(state::PENDING.0, next);
     }
 }
-

@@ -19,7 +19,8 @@ impl LargePages {
     pub fn note(&mut self, va: u64, log2_size: u32) {
         self.sizes |= 1 << log2_size;
         if self.blocks.len() < REMEMBERED {
-            self.blocks.insert((log2_size as u8, Self::number(va, log2_size)));
+            self.blocks
+                .insert((log2_size as u8, Self::number(va, log2_size)));
         } else {
             self.overflown = true;
         }

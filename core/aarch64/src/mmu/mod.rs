@@ -79,10 +79,7 @@ struct Bases {
 impl Bases {
     fn of(block: &VcpuBlock) -> Self {
         Self {
-            table: [
-                block.get(state::TTBR0_EL1.0),
-                block.get(state::TTBR1_EL1.0),
-            ],
+            table: [block.get(state::TTBR0_EL1.0), block.get(state::TTBR1_EL1.0)],
         }
     }
 }
@@ -315,7 +312,8 @@ impl Mmu {
                 walk.tag = PAGE_SIZE - 1;
             }
         }
-        if log2_size > 16 || (0..pages as u64).any(|n| self.was_fetched((va & mask) + n * PAGE_SIZE))
+        if log2_size > 16
+            || (0..pages as u64).any(|n| self.was_fetched((va & mask) + n * PAGE_SIZE))
         {
             self.code_moved();
         }
@@ -390,23 +388,29 @@ impl Mmu {
         block.set(slot::CONTEXT_HIGH_USER, number[1] | high_user);
     }
 
-    /// Walks the tables without looking at or filling any cache.
-    pub fn walk(
+    /// Walks the tables without looking at or filling any cache of translations.
+    fn walk(
         &mut self,
         block: &VcpuBlock,
         platform: &dyn Platform,
         va: u64,
     ) -> Result<Mapping, Fault> {
-        let ttbr = Bases::of(block).table[Regime::half_of(va)];
         let physical = &mut self.physical;
-        let mut read = |at: u64| match physical.page(platform, GuestPhys(at)) {
-            PhysPage::Ram { at: page, .. } => {
-                platform.ram().load::<u64>(page.page().offset(at & 0xfff))
-            }
-            // Tables in device memory: no device is read ahead of the access that asks for it.
-            PhysPage::Device => None,
-        };
-        walk::walk(&self.regime, va, ttbr, &mut read)
+        walk_tables(&self.regime, block, platform, va, &mut |at| {
+            physical.page(platform, at)
+        })
+    }
+
+    /// The same without any side effect.
+    pub fn peek(
+        &self,
+        block: &VcpuBlock,
+        platform: &dyn Platform,
+        va: u64,
+    ) -> Result<Mapping, Fault> {
+        walk_tables(&self.regime, block, platform, va, &mut |at| {
+            platform.page(at)
+        })
     }
 
     /// What the physical page of `at` leads to.
@@ -445,15 +449,12 @@ impl Mmu {
         }
     }
 
-    /// Whether fetches depend on a physical page's being RAM; drops write entries that lead to
-    /// pages for which `holds_code` says so.
-    pub fn drop_writes(block: &mut VcpuBlock, holds_code: impl Fn(RamOffset) -> bool) {
+    /// Drops write entries that lead to the arena page `page`.
+    pub fn drop_writes(block: &mut VcpuBlock, page: RamOffset) {
         for entry in &mut block.tlb_write {
-            if entry.tag != TlbEntry::EMPTY.tag {
-                let page = entry.tag & !(PAGE_SIZE - 1);
-                if holds_code(RamOffset(page.wrapping_add(entry.addend))) {
-                    *entry = TlbEntry::EMPTY;
-                }
+            let va = entry.tag & !(PAGE_SIZE - 1);
+            if va.wrapping_add(entry.addend) == page.0 {
+                *entry = TlbEntry::EMPTY;
             }
         }
     }
@@ -466,4 +467,23 @@ pub struct Fill {
     pub write: bool,
     /// For EL1's accesses with EL0's rights.
     pub unprivileged: bool,
+}
+
+fn walk_tables(
+    regime: &Regime,
+    block: &VcpuBlock,
+    platform: &dyn Platform,
+    va: u64,
+    page: &mut dyn FnMut(GuestPhys) -> PhysPage,
+) -> Result<Mapping, Fault> {
+    let ttbr = Bases::of(block).table[Regime::half_of(va)];
+    let mut read = |at: u64| match page(GuestPhys(at)) {
+        PhysPage::Ram { at: ram, .. } => {
+            let place = ram.page().offset(at % PAGE_SIZE);
+            platform.ram().load::<u64>(place)
+        }
+        // No device is read by a walk.
+        PhysPage::Device => None,
+    };
+    walk::walk(regime, va, ttbr, &mut read)
 }

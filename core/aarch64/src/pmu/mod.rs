@@ -114,8 +114,8 @@ impl Pmu {
             (by, self.remainder) = (all / 64, all % 64);
         }
         let (next, carry) = self.cycles.overflowing_add(by);
-        let carry32 = (self.cycles & 0xffff_ffff) + (by & 0xffff_ffff) > 0xffff_ffff
-            || by > 0xffff_ffff;
+        let carry32 =
+            (self.cycles & 0xffff_ffff) + (by & 0xffff_ffff) > 0xffff_ffff || by > 0xffff_ffff;
         let wide = self.control & control::LC != 0;
         if if wide { carry } else { carry32 } {
             self.overflown |= 1 << CYCLE_COUNTER;

@@ -32,10 +32,8 @@ static RESERVED_ID: Row = Row::fixed("ID_RESERVED", Encoding::new(3, 0, 0, 0, 0)
 /// The row of `encoding`, if this CPU has it.
 #[must_use]
 pub fn find(core: &CpuCore, encoding: Encoding) -> Option<&'static Row> {
-    let identification = encoding.op0() == 3
-        && encoding.op1() == 0
-        && encoding.crn() == 0
-        && encoding.crm() <= 7;
+    let identification =
+        encoding.op0() == 3 && encoding.op1() == 0 && encoding.crn() == 0 && encoding.crm() <= 7;
     match table::lookup(encoding).filter(|row| row.exists(core)) {
         None if identification => Some(&RESERVED_ID),
         found => found,
@@ -78,6 +76,16 @@ impl CpuEnv<'_> {
         value: u64,
     ) -> Result<(), Denied> {
         let row = self.check(block, encoding, true)?;
+        self.write_row(block, row, value)
+    }
+
+    /// Writes to a row, without regard to the exception level.
+    pub(crate) fn write_row(
+        &mut self,
+        block: &mut VcpuBlock,
+        row: &'static Row,
+        value: u64,
+    ) -> Result<(), Denied> {
         match row.body {
             Body::Slot {
                 slot,

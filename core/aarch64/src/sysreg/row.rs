@@ -175,11 +175,7 @@ impl Row {
     }
 
     /// A register whose value the configuration determines; read-only.
-    pub const fn fixed(
-        name: &'static str,
-        encoding: Encoding,
-        value: fn(&CpuCore) -> u64,
-    ) -> Self {
+    pub const fn fixed(name: &'static str, encoding: Encoding, value: fn(&CpuCore) -> u64) -> Self {
         Self::new(name, encoding, Direction::Read, Body::Fixed(value))
     }
 

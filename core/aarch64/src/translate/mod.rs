@@ -19,6 +19,7 @@ mod simd_ldst;
 mod simd_operand;
 mod simd_perm;
 mod simd_shift;
+mod system;
 
 pub use region::region;
 

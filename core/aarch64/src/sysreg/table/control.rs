@@ -3,8 +3,8 @@
 use super::e;
 use crate::cpu::context_changed;
 use crate::features::Features;
-use crate::pstate::spsr;
 use crate::mmu::regime::sctlr;
+use crate::pstate::spsr;
 use crate::state;
 use crate::sysreg::row::{Needs, Row};
 
@@ -59,7 +59,9 @@ pub static ROWS: &[Row] = &[
         },
     )
     .ends(),
-    Row::fixed("CurrentEL", e(3, 0, 4, 2, 2), |c| u64::from(c.pstate.el) << 2),
+    Row::fixed("CurrentEL", e(3, 0, 4, 2, 2), |c| {
+        u64::from(c.pstate.el) << 2
+    }),
     Row::live(
         "PAN",
         e(3, 0, 4, 2, 3),

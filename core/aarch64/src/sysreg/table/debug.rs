@@ -32,8 +32,7 @@ fn write_oslar(
 }
 
 const fn breakpoint_value(name: &'static str, n: u16) -> Row {
-    Row::stored(name, e(2, 0, 0, n, 4), Global(state::DBGBVR0_EL1.0 + n))
-        .then(debug_changed)
+    Row::stored(name, e(2, 0, 0, n, 4), Global(state::DBGBVR0_EL1.0 + n)).then(debug_changed)
 }
 
 const fn breakpoint_control(name: &'static str, n: u16) -> Row {

@@ -14,12 +14,7 @@ fn read(env: &mut CpuEnv<'_>, block: &mut VcpuBlock, row: &Row) -> Result<u64, D
     value.ok_or(Denied::Undefined)
 }
 
-fn write(
-    env: &mut CpuEnv<'_>,
-    block: &mut VcpuBlock,
-    row: &Row,
-    value: u64,
-) -> Result<(), Denied> {
+fn write(env: &mut CpuEnv<'_>, block: &mut VcpuBlock, row: &Row, value: u64) -> Result<(), Denied> {
     let register = u32::from(row.encoding.0);
     let done = env.platform.gic_write(env.core.index, register, value);
     env.poll_interrupts(block);

@@ -1,8 +1,8 @@
 //! Identification registers (Arm ARM D18.3.1).
 
 use super::e;
-use crate::model;
 use crate::mmu::regime::sctlr;
+use crate::model;
 use crate::state;
 use crate::sysreg::row::Row;
 

@@ -95,7 +95,11 @@ fn translate(
     value: u64,
 ) -> Result<(), Denied> {
     let op2 = row.encoding.op2();
-    let kind = if op2 & 1 == 0 { Kind::Read } else { Kind::Write };
+    let kind = if op2 & 1 == 0 {
+        Kind::Read
+    } else {
+        Kind::Write
+    };
     let rights = if op2 & 2 == 0 {
         Rights::Privileged
     } else {

@@ -166,12 +166,30 @@ pub static ROWS: &[Row] = &[
     )
     .ends()
     .el0(all),
-    counter_set!("PMCNTENSET_EL0", e(3, 3, 9, 12, 1), enabled, |old, v| old | v).el0(all),
-    counter_set!("PMCNTENCLR_EL0", e(3, 3, 9, 12, 2), enabled, |old, v| old & !v).el0(all),
-    counter_set!("PMOVSCLR_EL0", e(3, 3, 9, 12, 3), overflown, |old, v| old & !v).el0(all),
-    counter_set!("PMOVSSET_EL0", e(3, 3, 9, 14, 3), overflown, |old, v| old | v).el0(all),
-    counter_set!("PMINTENSET_EL1", e(3, 0, 9, 14, 1), interrupts, |old, v| old | v),
-    counter_set!("PMINTENCLR_EL1", e(3, 0, 9, 14, 2), interrupts, |old, v| old & !v),
+    counter_set!("PMCNTENSET_EL0", e(3, 3, 9, 12, 1), enabled, |old, v| old
+        | v)
+    .el0(all),
+    counter_set!("PMCNTENCLR_EL0", e(3, 3, 9, 12, 2), enabled, |old, v| old
+        & !v)
+    .el0(all),
+    counter_set!("PMOVSCLR_EL0", e(3, 3, 9, 12, 3), overflown, |old, v| old
+        & !v)
+    .el0(all),
+    counter_set!("PMOVSSET_EL0", e(3, 3, 9, 14, 3), overflown, |old, v| old
+        | v)
+    .el0(all),
+    counter_set!(
+        "PMINTENSET_EL1",
+        e(3, 0, 9, 14, 1),
+        interrupts,
+        |old, v| old | v
+    ),
+    counter_set!(
+        "PMINTENCLR_EL1",
+        e(3, 0, 9, 14, 2),
+        interrupts,
+        |old, v| old & !v
+    ),
     Row::action("PMSWINC_EL0", e(3, 3, 9, 12, 4), |env, block, _, value| {
         env.core.count_events(block);
         let el = env.core.pstate.el;
@@ -185,15 +203,25 @@ pub static ROWS: &[Row] = &[
         .el0(select),
     Row::fixed("PMCEID0_EL0", e(3, 3, 9, 12, 6), |_| EVENTS).el0(all),
     Row::fixed("PMCEID1_EL0", e(3, 3, 9, 12, 7), |_| 0).el0(all),
-    Row::live("PMCCNTR_EL0", e(3, 3, 9, 13, 0), read_counter, write_counter)
-        .ends()
-        .el0(cycles),
+    Row::live(
+        "PMCCNTR_EL0",
+        e(3, 3, 9, 13, 0),
+        read_counter,
+        write_counter,
+    )
+    .ends()
+    .el0(cycles),
     Row::live("PMXEVTYPER_EL0", e(3, 3, 9, 13, 1), read_kind, write_kind)
         .ends()
         .el0(all),
-    Row::live("PMXEVCNTR_EL0", e(3, 3, 9, 13, 2), read_selected, write_selected)
-        .ends()
-        .el0(events),
+    Row::live(
+        "PMXEVCNTR_EL0",
+        e(3, 3, 9, 13, 2),
+        read_selected,
+        write_selected,
+    )
+    .ends()
+    .el0(events),
     Row::stored("PMUSERENR_EL0", e(3, 3, 9, 14, 0), state::PMUSERENR_EL0)
         .bits(0xf, 0)
         .privileged_write(),
@@ -213,4 +241,3 @@ pub static ROWS: &[Row] = &[
         .ends()
         .el0(all),
 ];
-

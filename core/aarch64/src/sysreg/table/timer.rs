@@ -87,19 +87,39 @@ pub static ROWS: &[Row] = &[
     Row::live("CNTP_TVAL_EL0", e(3, 3, 14, 2, 0), read_value, write_value)
         .ends()
         .el0(|_, block, _| kernel_allows(block, kernel::EL0PTEN)),
-    Row::live("CNTP_CTL_EL0", e(3, 3, 14, 2, 1), read_control, write_control)
-        .ends()
-        .el0(|_, block, _| kernel_allows(block, kernel::EL0PTEN)),
-    Row::live("CNTP_CVAL_EL0", e(3, 3, 14, 2, 2), read_compare, write_compare)
-        .ends()
-        .el0(|_, block, _| kernel_allows(block, kernel::EL0PTEN)),
+    Row::live(
+        "CNTP_CTL_EL0",
+        e(3, 3, 14, 2, 1),
+        read_control,
+        write_control,
+    )
+    .ends()
+    .el0(|_, block, _| kernel_allows(block, kernel::EL0PTEN)),
+    Row::live(
+        "CNTP_CVAL_EL0",
+        e(3, 3, 14, 2, 2),
+        read_compare,
+        write_compare,
+    )
+    .ends()
+    .el0(|_, block, _| kernel_allows(block, kernel::EL0PTEN)),
     Row::live("CNTV_TVAL_EL0", e(3, 3, 14, 3, 0), read_value, write_value)
         .ends()
         .el0(|_, block, _| kernel_allows(block, kernel::EL0VTEN)),
-    Row::live("CNTV_CTL_EL0", e(3, 3, 14, 3, 1), read_control, write_control)
-        .ends()
-        .el0(|_, block, _| kernel_allows(block, kernel::EL0VTEN)),
-    Row::live("CNTV_CVAL_EL0", e(3, 3, 14, 3, 2), read_compare, write_compare)
-        .ends()
-        .el0(|_, block, _| kernel_allows(block, kernel::EL0VTEN)),
+    Row::live(
+        "CNTV_CTL_EL0",
+        e(3, 3, 14, 3, 1),
+        read_control,
+        write_control,
+    )
+    .ends()
+    .el0(|_, block, _| kernel_allows(block, kernel::EL0VTEN)),
+    Row::live(
+        "CNTV_CVAL_EL0",
+        e(3, 3, 14, 3, 2),
+        read_compare,
+        write_compare,
+    )
+    .ends()
+    .el0(|_, block, _| kernel_allows(block, kernel::EL0VTEN)),
 ];
