@@ -11,6 +11,7 @@
 mod assembler;
 mod case;
 mod coverage;
+mod float;
 mod generate;
 mod holes;
 mod ours;
