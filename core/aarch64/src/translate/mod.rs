@@ -51,6 +51,22 @@ pub struct Context {
     pub breakpoints: bool,
 }
 
+#[cfg(test)]
+impl Context {
+    /// A kernel with nothing special going on.
+    const KERNEL: Self = Self {
+        el: 1,
+        features: Features::all(),
+        fp_trap: None,
+        align_check: false,
+        sp_check: false,
+        big_endian: false,
+        plain_unprivileged: false,
+        single_step: false,
+        breakpoints: false,
+    };
+}
+
 /// How translation goes on after an instruction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Flow {
