@@ -10,6 +10,7 @@
 
 mod assembler;
 mod case;
+mod contexts;
 mod coverage;
 mod float;
 mod generate;
