@@ -36,6 +36,7 @@ pub mod interp;
 pub mod op;
 mod operands;
 pub mod state;
+mod text;
 
 pub use builder::Builder;
 pub use engine::Engine;
@@ -46,3 +47,4 @@ pub use op::{
     VecGlobal, Vector, Width,
 };
 pub use state::{TLB_ENTRIES, TlbEntry, VcpuBlock, slot};
+pub use text::ParseError;

@@ -7,8 +7,6 @@
 
 mod atomic;
 mod pair;
-#[cfg(test)]
-mod tests;
 
 use ferrite_ir::{AtomicOp, BinOp, Int, Mem, Sign, Width};
 

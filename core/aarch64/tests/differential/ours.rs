@@ -11,9 +11,7 @@ use ferrite_ir::{
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
 use crate::assembler::NOP;
-use crate::case::{
-    After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, layout,
-};
+use crate::case::{After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, layout};
 
 /// Why an instruction was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +39,8 @@ pub struct Run {
 
 /// Runs cases one after the other.
 pub struct Runner {
-    /// What instructions are translated for.
-    pub context: Context,
+    /// What the processor has.
+    pub features: Features,
     cpu: Box<VcpuBlock>,
     env: Flat,
 }
@@ -58,7 +56,7 @@ struct Flat {
 impl Runner {
     pub fn new() -> Self {
         Self {
-            context: context(),
+            features: Features::all(),
             cpu: VcpuBlock::new(),
             env: Flat {
                 ram: GuestRam::new(4096).expect("a page of memory"),
@@ -106,7 +104,9 @@ impl Runner {
 
     /// Where control goes from an instruction.
     fn instruction(&mut self, word: u32, pc: u64) -> Result<u64, Left> {
-        let region = region(self.context, pc, &mut |at| (at == pc).then_some(word));
+        let region = region(context(self.features), pc, &mut |at| {
+            (at == pc).then_some(word)
+        });
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {
@@ -155,10 +155,10 @@ fn pad(case: &Case, pc: u64) -> End {
 }
 
 /// An application's view of a processor.
-fn context() -> Context {
+fn context(features: Features) -> Context {
     Context {
         el: 0,
-        features: Features::all(),
+        features,
         fp_trap: None,
         align_check: false,
         sp_check: false,
@@ -202,9 +202,7 @@ impl Env for Flat {
 
     fn call(&mut self, _: &mut VcpuBlock, helper: HelperId, _: [u64; 4]) -> Result<u64, Leave> {
         self.leave(match helper {
-            helper::YIELD | helper::WFE | helper::SEV | helper::SEVL => return Ok(0),
             helper::UNDEFINED => Left::Signal(SIGILL),
-            helper::BRK => Left::Signal(SIGTRAP),
             _ => Left::Helper(helper),
         })
     }
@@ -215,9 +213,6 @@ impl Env for Flat {
         let mut value = [0; 8];
         let part = &mut value[..bytes as usize];
         self.ram.read_bytes(place, part).expect("a checked place");
-        if mem.swap {
-            part.reverse();
-        }
         Ok(u64::from_le_bytes(value))
     }
 
@@ -230,10 +225,7 @@ impl Env for Flat {
     ) -> Result<(), Leave> {
         let bytes = mem.size.bytes();
         let place = self.place(at, bytes, mem)?;
-        let part = &mut value.to_le_bytes()[..bytes as usize];
-        if mem.swap {
-            part.reverse();
-        }
+        let part = &value.to_le_bytes()[..bytes as usize];
         self.ram.write_bytes(place, part).expect("a checked place");
         Ok(())
     }
@@ -244,9 +236,6 @@ impl Env for Flat {
         let mut value = [0; 16];
         let part = &mut value[..bytes as usize];
         self.ram.read_bytes(place, part).expect("a checked place");
-        if mem.swap {
-            part.reverse();
-        }
         Ok(u128::from_le_bytes(value))
     }
 
@@ -259,10 +248,7 @@ impl Env for Flat {
     ) -> Result<(), Leave> {
         let bytes = mem.size.bytes();
         let place = self.place(at, bytes, mem)?;
-        let part = &mut value.to_le_bytes()[..bytes as usize];
-        if mem.swap {
-            part.reverse();
-        }
+        let part = &value.to_le_bytes()[..bytes as usize];
         self.ram.write_bytes(place, part).expect("a checked place");
         Ok(())
     }

@@ -23,6 +23,3 @@ pub mod transport;
 
 pub use device::{VirtioCx, VirtioDevice};
 pub use mmio::{MmioVersion, VirtioMmio};
-
-#[cfg(test)]
-mod guest;

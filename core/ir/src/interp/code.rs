@@ -302,6 +302,8 @@ macro_rules! define_codes {
             StoreVecMem,
             /// Does the atomic or exclusive operation in entry `a`.
             Atomic,
+            /// Drops the reservation.
+            ClearExclusive,
             /// Does the wide operation in entry `a`.
             Wide,
             /// Orders memory accesses; `a` is 0 for loads, 1 for stores, 2 for both.

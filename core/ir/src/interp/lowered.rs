@@ -90,7 +90,6 @@ pub(crate) struct AtomicEntry {
 pub(crate) enum AtomicKind {
     LoadExclusive { pair: bool },
     StoreExclusive { pair: bool },
-    Clear,
     Rmw(AtomicOp),
     Cas { pair: bool },
 }

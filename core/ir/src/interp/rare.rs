@@ -193,7 +193,6 @@ pub(super) fn atomic<E: Env>(
     let va = GuestVirt(cpu.get(entry.addr));
     let mem = entry.mem;
     match entry.what {
-        AtomicKind::Clear => cpu.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE),
         AtomicKind::LoadExclusive { pair } => {
             let values = load_exclusive(env, cpu, va, Unit { mem, pair })?;
             set_results(entry, cpu, values);

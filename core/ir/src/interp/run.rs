@@ -499,6 +499,7 @@ macro_rules! define_run {
                         let entry = &code.atomics[i.a as usize];
                         attempt!(with_pc(code, here!(), cpu, |cpu| rare::atomic(entry, env, cpu)));
                     }
+                    Code::ClearExclusive => cpu.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE),
                     Code::Wide => rare::wide(&code.wides[i.a as usize], cpu),
                     Code::Fence => rare::fence(i.a),
                     Code::Call => {

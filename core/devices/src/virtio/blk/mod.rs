@@ -5,9 +5,6 @@
 
 pub mod spec;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use ferrite_machine::backend::{BlockBackend, BlockDone, BlockRequest};
@@ -191,8 +188,8 @@ impl VirtioBlk {
             _ => Err(Status::Unsupported),
         };
         match result {
-            Err(status) => complete(cx, chain, status),
-            Ok((kind, _, 0)) if kind != Kind::Flush => complete(cx, chain, Status::Ok),
+            Err(status) => complete(cx, chain, 0, status),
+            Ok((kind, _, 0)) if kind != Kind::Flush => complete(cx, chain, 0, Status::Ok),
             Ok((kind, offset, total)) => self.submit(
                 cx,
                 Job {
@@ -267,7 +264,7 @@ impl VirtioBlk {
         }
         let room = (chain.writable_len() - 1).min(ID_BYTES as u64);
         if cx.write(&chain, 0, &id[..room as usize]).is_some() {
-            complete(cx, chain, Status::Ok);
+            complete(cx, chain, room, Status::Ok);
         }
     }
 
@@ -324,7 +321,8 @@ impl VirtioBlk {
             Err(_) => false,
         };
         if !good {
-            complete(cx, job.chain, Status::IoError);
+            let read = job.read_bytes();
+            complete(cx, job.chain, read, Status::IoError);
             return;
         }
         job.done += job.chunk;
@@ -334,7 +332,8 @@ impl VirtioBlk {
             job.kind = Kind::Flush;
             self.submit(cx, job);
         } else {
-            complete(cx, job.chain, Status::Ok);
+            let read = job.read_bytes();
+            complete(cx, job.chain, read, Status::Ok);
         }
     }
 
@@ -358,14 +357,22 @@ impl Job {
             Kind::Flush | Kind::Discard | Kind::WriteZeroes { .. } => 0,
         }
     }
+
+    /// Bytes written to the guest so far.
+    fn read_bytes(&self) -> u64 {
+        if self.kind == Kind::Read {
+            self.done
+        } else {
+            0
+        }
+    }
 }
 
-/// Writes the status byte, the last of the request, and hands the request back. All of its writable
-/// bytes count as written, since the last one is.
-fn complete(cx: &mut VirtioCx<'_>, chain: Chain, status: Status) {
-    let len = chain.writable_len();
-    if cx.write(&chain, len - 1, &[status as u8]).is_some() {
-        cx.push(0, chain, len);
+/// Writes the status byte, the last of the request, and hands the request back.
+fn complete(cx: &mut VirtioCx<'_>, chain: Chain, data: u64, status: Status) {
+    let last = chain.writable_len() - 1;
+    if cx.write(&chain, last, &[status as u8]).is_some() {
+        cx.push(0, chain, data + 1);
     }
 }
 

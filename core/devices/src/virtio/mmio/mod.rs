@@ -5,9 +5,6 @@
 
 pub mod spec;
 
-#[cfg(test)]
-mod tests;
-
 use ferrite_machine::{BusError, Cx, Device, Dma, ResetKind, VirtualTime};
 use ferrite_ram::GuestPhys;
 

@@ -5,9 +5,6 @@
 
 mod chain;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::atomic::{Ordering, fence};
 
 use ferrite_machine::{BusError, Dma};

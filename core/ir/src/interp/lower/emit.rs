@@ -286,8 +286,8 @@ impl Emitter {
 
     fn op(&mut self, block: &Block, at: u32, op: &Op) -> Result<()> {
         if op.may_leave() {
-            // Its slow path sets the PC slot.
-            self.make_way(slot::PC, 1, at)?;
+            // Its slow path sets the PC slot, before it reads its operands.
+            self.make_way(slot::PC, 1, at.saturating_sub(1))?;
         }
         match *op {
             Op::Insn { .. } | Op::Const { .. } => {}
@@ -418,6 +418,7 @@ impl Emitter {
                 let code = vector_codes(mem.size)[1];
                 self.access(Some([code, code]), Code::StoreVecMem, a, address, mem)?;
             }
+            Op::ClearExclusive => self.push(Code::ClearExclusive, 0, 0, 0, 0),
             Op::Fence(fence) => {
                 let kind = match fence {
                     Fence::Load => 0,
@@ -484,7 +485,6 @@ impl Emitter {
             | Op::LoadExclusivePair { .. }
             | Op::StoreExclusive { .. }
             | Op::StoreExclusivePair { .. }
-            | Op::ClearExclusive
             | Op::AtomicRmw { .. }
             | Op::AtomicCas { .. }
             | Op::AtomicCasPair { .. } => self.atomic(at, op)?,
@@ -549,8 +549,11 @@ impl Emitter {
         }
         if let Some(flags) = self.last_flags
             && flags.at + 1 == self.out.code.len()
+            && matches!(self.out.code[flags.at].code, Code::FlagsR | Code::FlagsI)
             && (flags.a, flags.b) == (a, b)
             && flags.kind == flag_kind(op, w)
+            // A constant's temporary is gone by now.
+            && self.plan.constant(a).is_none()
             && let Some(codes) = arith_flags_code(flags.kind)
         {
             return self.join_flags(at, codes, d);
@@ -745,7 +748,7 @@ impl Emitter {
     }
 
     fn pair(&mut self, block: &Block, first: u32, at: u32) -> Result<()> {
-        self.make_way(slot::PC, 1, at)?;
+        self.make_way(slot::PC, 1, first.saturating_sub(1))?;
         let (one, two) = (self.plan.op(block, first), self.plan.op(block, at));
         let values = match (one, two) {
             (&Op::Load { d, addr, disp, mem }, &Op::Load { d: e, .. }) => {
@@ -771,15 +774,14 @@ impl Emitter {
     }
 
     fn atomic(&mut self, at: u32, op: &Op) -> Result<()> {
-        let none = AtomicEntry {
-            what: AtomicKind::Clear,
+        let mut entry = AtomicEntry {
+            what: AtomicKind::LoadExclusive { pair: false },
             mem: Mem::plain(Size::B8),
             addr: slot::ZERO,
             d: [NO_SLOT; 2],
             a: [NO_SLOT; 2],
             old: [NO_SLOT; 2],
         };
-        let mut entry = none;
         match *op {
             Op::LoadExclusive { addr, mem, .. } | Op::LoadExclusivePair { addr, mem, .. } => {
                 let pair = matches!(op, Op::LoadExclusivePair { .. });

@@ -21,8 +21,10 @@ pub(super) struct Places {
     /// A value that stands for this one: two reads of a global that did not change between.
     int_alias: Vec<Option<Int>>,
     vector_alias: Vec<Option<Vector>>,
-    /// What each slot below the temporaries holds (a vector's entry is at its first slot).
-    held: Vec<Option<Value>>,
+    /// The integer that each slot below the temporaries holds.
+    held_ints: Vec<Option<Int>>,
+    /// The vector that starts at each slot below the temporaries.
+    held_vectors: Vec<Option<Vector>>,
     /// Slots with an entry.
     occupied: Vec<u16>,
     /// What the flag operand slots hold besides.
@@ -40,7 +42,8 @@ impl Places {
             vectors: Vec::new(),
             int_alias: Vec::new(),
             vector_alias: Vec::new(),
-            held: vec![None; slot::FIRST_TEMP as usize],
+            held_ints: vec![None; slot::FIRST_TEMP as usize],
+            held_vectors: vec![None; slot::FIRST_TEMP as usize],
             occupied: Vec::new(),
             flag_copies: [None; 2],
             free_ints: Vec::new(),
@@ -57,7 +60,8 @@ impl Places {
         self.vectors.resize(plan.vectors.len(), NOWHERE);
         self.vector_alias.resize(plan.vectors.len(), None);
         for s in self.occupied.drain(..) {
-            self.held[s as usize] = None;
+            self.held_ints[s as usize] = None;
+            self.held_vectors[s as usize] = None;
         }
         self.flag_copies = [None; 2];
         self.free_ints.clear();
@@ -92,18 +96,24 @@ impl Places {
     /// Notes that `v` is now in `at`.
     pub(super) fn put(&mut self, v: Value, at: u16) {
         self.set_place(v, at);
-        if let Some(held) = self.held.get_mut(at as usize) {
-            *held = Some(v);
-            self.occupied.push(at);
+        if at >= slot::FIRST_TEMP {
+            return;
         }
+        match v {
+            Value::Int(a) => self.held_ints[at as usize] = Some(a),
+            Value::Vector(a) => self.held_vectors[at as usize] = Some(a),
+        }
+        self.occupied.push(at);
     }
 
     /// Notes that `v` was read from the global at `from`, which needs no instruction.
     pub(super) fn alias(&mut self, plan: &mut Plan, v: Value, from: u16) {
-        match (v, self.held[from as usize]) {
-            (Value::Int(a), Some(Value::Int(b))) => self.int_alias[a.0 as usize] = Some(b),
-            (Value::Vector(a), Some(Value::Vector(b))) => {
-                self.vector_alias[a.0 as usize] = Some(b);
+        match v {
+            Value::Int(a) if self.held_ints[from as usize].is_some() => {
+                self.int_alias[a.0 as usize] = self.held_ints[from as usize];
+            }
+            Value::Vector(a) if self.held_vectors[from as usize].is_some() => {
+                self.vector_alias[a.0 as usize] = self.held_vectors[from as usize];
             }
             _ => self.put(v, from),
         }
@@ -176,41 +186,50 @@ impl Places {
         if to >= slot::FIRST_TEMP {
             return Ok(moves);
         }
-        if to == slot::FLAG_A {
-            self.flag_copies[0] = None;
+        for (s, copy) in [slot::FLAG_A, slot::FLAG_B]
+            .into_iter()
+            .zip(&mut self.flag_copies)
+        {
+            if (to..to + count).contains(&s) {
+                *copy = None;
+            }
         }
-        if to == slot::FLAG_B {
-            self.flag_copies[1] = None;
+        for s in to..to + count {
+            if let Some(a) = self.held_ints[s as usize].take() {
+                moves.extend(self.evict(plan, Value::Int(a), s, at)?);
+            }
         }
         // A vector that starts one slot before reaches into the first slot.
         for s in to.saturating_sub(1)..to + count {
-            let Some(v) = self.held.get(s as usize).copied().flatten() else {
-                continue;
-            };
-            let vector = matches!(v, Value::Vector(_));
-            if s < to && !vector {
-                continue;
+            if let Some(a) = self.held_vectors[s as usize].take() {
+                moves.extend(self.evict(plan, Value::Vector(a), s, at)?);
             }
-            self.held[s as usize] = None;
-            // The value may have moved on since.
-            if self.place(v) != s || plan.facts(v).last <= at {
-                continue;
-            }
-            if let Value::Int(a) = v
-                && let Some(n) = self.flag_copies.iter().position(|&copy| copy == Some(a))
-            {
-                self.put(v, slot::FLAG_A + n as u16);
-                continue;
-            }
-            let temporary = self.temporary(vector)?;
-            self.set_place(v, temporary);
-            moves.push(Move {
-                vector,
-                from: s,
-                to: temporary,
-            });
         }
         Ok(moves)
+    }
+
+    /// Finds another place for `v` in slot `from`, if it is still there and needed.
+    fn evict(
+        &mut self,
+        plan: &Plan,
+        v: Value,
+        from: u16,
+        at: u32,
+    ) -> Result<Option<Move>, LowerError> {
+        // The value may have moved on since.
+        if self.place(v) != from || plan.facts(v).last <= at {
+            return Ok(None);
+        }
+        if let Value::Int(a) = v
+            && let Some(n) = self.flag_copies.iter().position(|&copy| copy == Some(a))
+        {
+            self.put(v, slot::FLAG_A + n as u16);
+            return Ok(None);
+        }
+        let vector = matches!(v, Value::Vector(_));
+        let to = self.temporary(vector)?;
+        self.set_place(v, to);
+        Ok(Some(Move { vector, from, to }))
     }
 
     /// Slots below the temporaries that hold values.
