@@ -255,3 +255,6 @@ impl Drop for BlockFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

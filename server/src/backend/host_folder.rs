@@ -413,3 +413,6 @@ fn check_end(offset: u64, len: usize) -> FolderResult<()> {
         _ => Err(Errno::EINVAL),
     }
 }
+
+#[cfg(test)]
+mod tests;
