@@ -2,6 +2,8 @@
 
 use ferrite_machine::BusError;
 
+use crate::words;
+
 /// The last byte-wide identification registers of a PrimeCell page (PeriphID0 to 3 at 0xfe0,
 /// PCellID0 to 3 at 0xff0), one byte each.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +25,22 @@ impl Identification {
     }
 }
 
-/// The register that an access reaches: its offset rounded down to a word. Accesses wider than a
-/// word, or across two, fail.
-pub fn register(offset: u64, bytes: u64) -> Result<u64, BusError> {
-    if !crate::words::is_natural(offset, bytes) || bytes > 4 {
-        return Err(BusError);
-    }
-    Ok(offset & !3)
+/// Reads 1, 2 or 4 bytes at `offset` out of the register that holds them. Fails for accesses that
+/// are wider than a register or unaligned.
+pub fn read(offset: u64, bytes: u64, register: impl FnMut(u64) -> u32) -> Result<u64, BusError> {
+    check(bytes)?;
+    words::read(offset, bytes, register)
+}
+
+/// What a write of 1, 2 or 4 bytes at `offset` means: the register's offset and its new value, with
+/// zeros where the access is narrower. Fails as [`read`] does.
+pub fn write(offset: u64, bytes: u64, value: u64) -> Result<(u64, u32), BusError> {
+    check(bytes)?;
+    let mut written = (0, 0);
+    words::write(offset, bytes, value, |at, word, _| written = (at, word))?;
+    Ok(written)
+}
+
+fn check(bytes: u64) -> Result<(), BusError> {
+    if bytes > 4 { Err(BusError) } else { Ok(()) }
 }

@@ -59,7 +59,7 @@ impl FwCfg {
 
     /// Copies the item's next bytes to memory, zeros beyond its end.
     fn copy_out(&mut self, dma: &Dma, at: GuestPhys, length: u64) -> Result<(), BusError> {
-        const ZEROS: [u8; CHUNK] = [0; CHUNK];
+        static ZEROS: [u8; CHUNK] = [0; CHUNK];
         let mut done = 0;
         while done < length {
             let want = (length - done).min(CHUNK as u64) as usize;

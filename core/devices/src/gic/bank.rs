@@ -105,7 +105,7 @@ impl Bank {
             Array::Priority => self
                 .priorities(word)
                 .map_or(0, |four| u32::from_le_bytes(*four)),
-            Array::Config => spread(self.edge >> (word * 16 & 31)),
+            Array::Config => spread(self.edge >> ((word * 16) & 31)),
         }
     }
 

@@ -8,6 +8,8 @@ mod bank;
 mod cpus;
 mod pending;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 
 pub use bank::{Bank, Fixed};
 pub use cpus::{CpuSet, MAX_CPUS};

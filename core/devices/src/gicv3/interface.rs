@@ -57,6 +57,25 @@ impl Cpu {
     }
 }
 
+impl Cpu {
+    /// Writes a register that just holds a value. `None`: there is no such one.
+    fn set(&mut self, register: u32, value: u64) -> Option<()> {
+        match register {
+            icc::PMR => self.mask = value as u8 & PRIORITY_MASK,
+            icc::BPR0 => self.set_binary_point(0, value),
+            icc::BPR1 => self.set_binary_point(1, value),
+            icc::AP0R0 => self.active[0] = value as u32,
+            icc::AP1R0 => self.active[1] = value as u32,
+            icc::CTLR => self.control = value & (CTLR_CBPR | CTLR_EOI_MODE),
+            icc::SRE => {}
+            icc::IGRPEN0 => self.enabled[0] = value & 1 != 0,
+            icc::IGRPEN1 => self.enabled[1] = value & 1 != 0,
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
 impl GicV3 {
     /// See [`crate::gic::Gic::sysreg_read`].
     pub fn sysreg_read(&mut self, cpu: usize, register: u32) -> Option<u64> {
@@ -84,30 +103,19 @@ impl GicV3 {
     pub fn sysreg_write(&mut self, cpu: usize, register: u32, value: u64) -> Option<()> {
         let state = self.state.cpus.get_mut(cpu)?;
         match register {
-            icc::EOIR1 => return Some(self.end(cpu, value, 1)),
-            icc::EOIR0 => return Some(self.end(cpu, value, 0)),
-            icc::DIR => {
-                // With EOImode clear a write is ignored.
-                if state.control & CTLR_EOI_MODE != 0 {
-                    self.deactivate(cpu, value);
-                }
-                return Some(());
-            }
-            icc::SGI1R => return Some(self.send_sgi(cpu, value, true)),
+            icc::EOIR1 => self.end(cpu, value, 1),
+            icc::EOIR0 => self.end(cpu, value, 0),
+            // With EOImode clear a write is ignored.
+            icc::DIR if state.control & CTLR_EOI_MODE == 0 => {}
+            icc::DIR => self.deactivate(cpu, value),
+            icc::SGI1R => self.send_sgi(cpu, value, true),
             // With a single security state, "the other state's group 1" is group 0.
-            icc::SGI0R | icc::ASGI1R => return Some(self.send_sgi(cpu, value, false)),
-            icc::PMR => state.mask = value as u8 & PRIORITY_MASK,
-            icc::BPR0 => state.set_binary_point(0, value),
-            icc::BPR1 => state.set_binary_point(1, value),
-            icc::AP0R0 => state.active[0] = value as u32,
-            icc::AP1R0 => state.active[1] = value as u32,
-            icc::CTLR => state.control = value & (CTLR_CBPR | CTLR_EOI_MODE),
-            icc::SRE => {}
-            icc::IGRPEN0 => state.enabled[0] = value & 1 != 0,
-            icc::IGRPEN1 => state.enabled[1] = value & 1 != 0,
-            _ => return None,
+            icc::SGI0R | icc::ASGI1R => self.send_sgi(cpu, value, false),
+            _ => {
+                state.set(register, value)?;
+                self.refresh(cpu);
+            }
         }
-        self.refresh(cpu);
         Some(())
     }
 

@@ -47,7 +47,7 @@ impl GicV3 {
             let awake = self.state.cpus.iter().position(|cpu| !cpu.asleep);
             return Some(awake.unwrap_or(0)).filter(|&cpu| cpu < self.cpus());
         }
-        let affinity = (route >> 32 & 0xff) as u32 * (1 << 24) | (route & 0xff_ffff) as u32;
+        let affinity = (route >> 8 & 0xff00_0000) as u32 | (route & 0xff_ffff) as u32;
         self.config.affinities.iter().position(|&a| a == affinity)
     }
 

@@ -15,7 +15,7 @@ use ferrite_machine::backend::CharBackend;
 use ferrite_machine::{BusError, Cx, Device, ResetKind};
 
 use self::spec::{Flags, Interrupts, cr, error, lcr, writable};
-use crate::primecell::{Identification, register};
+use crate::primecell::{self, Identification};
 
 /// Characters kept for a backend that is slow, for software that ignores the full FIFO.
 const BACKLOG: usize = 1 << 16;
@@ -251,25 +251,9 @@ impl Pl011 {
         self.state.more = count == room;
     }
 
-    fn update(&self, cx: &mut Cx<'_>) {
-        cx.set_irq(0, self.state.raw.intersects(self.state.mask));
-    }
-}
-
-impl Device for Pl011 {
-    fn kind(&self) -> &'static str {
-        "pl011"
-    }
-
-    fn read(
-        &mut self,
-        cx: &mut Cx<'_>,
-        _region: usize,
-        offset: u64,
-        bytes: u64,
-    ) -> Result<u64, BusError> {
+    fn read_register(&mut self, cx: &mut Cx<'_>, offset: u64) -> u32 {
         let state = &mut self.state;
-        let value = match register(offset, bytes)? {
+        match offset {
             spec::DR => {
                 let character = state.pop();
                 if self.state.received.is_empty() && self.state.more {
@@ -291,8 +275,27 @@ impl Device for Pl011 {
             spec::MIS => (state.raw & state.mask).bits(),
             spec::DMACR => state.dmacr,
             other => ID.read(other).unwrap_or(0),
-        };
-        Ok(value.into())
+        }
+    }
+
+    fn update(&self, cx: &mut Cx<'_>) {
+        cx.set_irq(0, self.state.raw.intersects(self.state.mask));
+    }
+}
+
+impl Device for Pl011 {
+    fn kind(&self) -> &'static str {
+        "pl011"
+    }
+
+    fn read(
+        &mut self,
+        cx: &mut Cx<'_>,
+        _region: usize,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<u64, BusError> {
+        primecell::read(offset, bytes, |at| self.read_register(cx, at))
     }
 
     fn write(
@@ -304,8 +307,8 @@ impl Device for Pl011 {
         value: u64,
     ) -> Result<(), BusError> {
         let state = &mut self.state;
-        let value = value as u32;
-        match register(offset, bytes)? {
+        let (register, value) = primecell::write(offset, bytes, value)?;
+        match register {
             spec::DR => self.transmit(value as u8),
             spec::RSR => state.errors = 0,
             spec::ILPR => state.ilpr = value & writable::ILPR,

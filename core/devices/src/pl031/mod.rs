@@ -7,7 +7,7 @@ mod tests;
 
 use ferrite_machine::{BusError, Cx, Device, ResetKind};
 
-use crate::primecell::{Identification, register};
+use crate::primecell::{self, Identification};
 
 const ID: Identification = Identification::new(spec::PERIPHERAL_ID);
 const SECOND: u64 = 1_000_000_000;
@@ -74,7 +74,7 @@ impl Device for Pl031 {
         bytes: u64,
     ) -> Result<u64, BusError> {
         let state = &self.state;
-        let value = match register(offset, bytes)? {
+        primecell::read(offset, bytes, |at| match at {
             spec::DR => self.count(cx),
             spec::MR => state.alarm,
             spec::LR => state.load,
@@ -83,8 +83,7 @@ impl Device for Pl031 {
             spec::RIS => state.raw.into(),
             spec::MIS => (state.raw && state.enabled).into(),
             other => ID.read(other).unwrap_or(0),
-        };
-        Ok(value.into())
+        })
     }
 
     fn write(
@@ -95,8 +94,8 @@ impl Device for Pl031 {
         bytes: u64,
         value: u64,
     ) -> Result<(), BusError> {
-        let value = value as u32;
-        match register(offset, bytes)? {
+        let (register, value) = primecell::write(offset, bytes, value)?;
+        match register {
             spec::LR => {
                 self.state.load = value;
                 let count = self.count(cx);

@@ -7,7 +7,7 @@ mod tests;
 
 use ferrite_machine::{BusError, Cx, Device, ResetKind};
 
-use crate::primecell::{Identification, register};
+use crate::primecell::{self, Identification};
 
 const ID: Identification = Identification::new(spec::PERIPHERAL_ID);
 /// How long [`Pl061::pulse`] holds a pin high, in nanoseconds of virtual time.
@@ -110,19 +110,18 @@ impl Device for Pl061 {
         bytes: u64,
     ) -> Result<u64, BusError> {
         let state = &self.state;
-        let value = match register(offset, bytes)? {
-            at @ spec::DATA..spec::DATA_END => self.pins() & (at >> 2) as u8,
-            spec::DIR => state.direction,
-            spec::IS => state.level_sensitive,
-            spec::IBE => state.both_edges,
-            spec::IEV => state.event,
-            spec::IE => state.enabled,
-            spec::RIS => self.raw(),
-            spec::MIS => self.raw() & state.enabled,
-            spec::AFSEL => state.alternate,
-            other => return Ok(ID.read(other).unwrap_or(0).into()),
-        };
-        Ok(value.into())
+        primecell::read(offset, bytes, |at| match at {
+            spec::DATA..spec::DATA_END => (self.pins() & (at >> 2) as u8).into(),
+            spec::DIR => state.direction.into(),
+            spec::IS => state.level_sensitive.into(),
+            spec::IBE => state.both_edges.into(),
+            spec::IEV => state.event.into(),
+            spec::IE => state.enabled.into(),
+            spec::RIS => self.raw().into(),
+            spec::MIS => (self.raw() & state.enabled).into(),
+            spec::AFSEL => state.alternate.into(),
+            other => ID.read(other).unwrap_or(0),
+        })
     }
 
     fn write(
@@ -135,10 +134,11 @@ impl Device for Pl061 {
     ) -> Result<(), BusError> {
         let before = self.pins();
         let state = &mut self.state;
+        let (register, value) = primecell::write(offset, bytes, value)?;
         let value = value as u8;
-        match register(offset, bytes)? {
-            at @ spec::DATA..spec::DATA_END => {
-                let mask = (at >> 2) as u8 & state.direction;
+        match register {
+            spec::DATA..spec::DATA_END => {
+                let mask = (register >> 2) as u8 & state.direction;
                 state.outputs = state.outputs & !mask | value & mask;
             }
             spec::DIR => state.direction = value,
