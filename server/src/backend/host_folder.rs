@@ -81,6 +81,10 @@ fn io_errno(error: &io::Error) -> Errno {
         .map_or(Errno::EIO, |raw| Errno(raw.unsigned_abs()))
 }
 
+#[allow(
+    clippy::useless_conversion,
+    reason = "some fields are narrower on other hosts"
+)]
 fn attributes(stat: &sys::Stat, root_device: u64) -> Attributes {
     let time = |seconds: i64, nanoseconds: u64| FileTime {
         seconds,
@@ -91,7 +95,6 @@ fn attributes(stat: &sys::Stat, root_device: u64) -> Attributes {
         mode: stat.st_mode,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        #[allow(clippy::useless_conversion, reason = "32 bits wide on some hosts")]
         links: u64::from(stat.st_nlink),
         rdev: stat.st_rdev,
         size: stat.st_size.unsigned_abs(),

@@ -63,7 +63,7 @@ fn decode(t: &mut Translator) -> Outcome {
     let word = t.word;
     match word >> 25 & 0xf {
         0b1000 | 0b1001 => groups!(t, word, [dp_imm]),
-        0b1010 | 0b1011 => groups!(t, word, [branch]),
+        0b1010 | 0b1011 => groups!(t, word, [branch, system]),
         0b0100 | 0b1100 => groups!(t, word, [ldst]),
         // Bit 26, V, tells whose registers are moved.
         0b0110 | 0b1110 => fp_groups!(t, word, [simd_ldst]),

@@ -7,6 +7,8 @@
 
 mod atomic;
 mod pair;
+#[cfg(test)]
+mod tests;
 
 use ferrite_ir::{AtomicOp, BinOp, Int, Mem, Sign, Width};
 

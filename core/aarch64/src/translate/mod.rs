@@ -19,6 +19,7 @@ mod simd_ldst;
 mod simd_operand;
 mod simd_perm;
 mod simd_shift;
+mod system;
 
 pub use region::region;
 
@@ -48,6 +49,22 @@ pub struct Context {
     pub single_step: bool,
     /// Some hardware breakpoint is enabled.
     pub breakpoints: bool,
+}
+
+#[cfg(test)]
+impl Context {
+    /// A kernel with nothing special going on.
+    const KERNEL: Self = Self {
+        el: 1,
+        features: Features::all(),
+        fp_trap: None,
+        align_check: false,
+        sp_check: false,
+        big_endian: false,
+        plain_unprivileged: false,
+        single_step: false,
+        breakpoints: false,
+    };
 }
 
 /// How translation goes on after an instruction.

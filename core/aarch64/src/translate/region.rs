@@ -1,5 +1,8 @@
 //! From a guest address to a region.
 
+#[cfg(test)]
+mod tests;
+
 use ferrite_ir::{BlockId, Builder, Int, Region, Target, Terminator};
 
 use super::{Context, Flow, Translator, dispatch, helper};

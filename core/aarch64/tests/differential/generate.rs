@@ -2,8 +2,9 @@
 
 use ferrite_aarch64::decode::{GROUPS, Row};
 
-use crate::assembler::NOP;
+use crate::assembler::{FPCR, FPSR, NOP, NZCV};
 use crate::case::{Case, End, Registers, SCRATCH_BYTES, SCRATCH_TARGET, SIGBUS, SIGSEGV, layout};
+use crate::float;
 use crate::ours::Runner;
 
 /// A small generator of random numbers (splitmix64).
@@ -22,11 +23,11 @@ impl Random {
         (self.next() % n as u64) as usize
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
@@ -43,9 +44,13 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
             before: registers(random),
             scratch: scratch(random),
         };
+        if matches!(table_row.group, "fp" | "simd_fp") {
+            case.before.v = float::registers(table_row, case.word, random);
+        }
         if table_row.group == "branch" {
             aim_branch(&mut case, table_row, random);
         }
+        choose_register(&mut case, table_row, random);
         reserve(&mut case, table_row, random);
         if aim_access(runner, &mut case, table_row, random) {
             return case;
@@ -109,77 +114,13 @@ fn vector(random: &mut Random) -> u128 {
     let (lanes, bits): (usize, fn(&mut Random) -> u64) = match random.below(6) {
         0 => return whole,
         1 => (16, |r| r.of(&[0, 1, 0x7f, 0x80, 0xff, 0x55])),
-        2 => (8, half),
-        3 => (4, single),
-        4 => (2, double),
+        2 => return float::HALF.vector(random),
+        3 => return float::SINGLE.vector(random),
+        4 => return float::DOUBLE.vector(random),
         _ => (2, integer),
     };
     let width = 128 / lanes;
     (0..lanes).fold(0, |v, lane| v | u128::from(bits(random)) << (lane * width))
-}
-
-fn half(random: &mut Random) -> u64 {
-    const SPECIAL: [u16; 16] = [
-        0, 0x8000, 0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x7e00, 0x7d00, 0xfe01, 1, 0x03ff, 0x0400,
-        0x7bff, 0x3800, 0x8001, 0x4248,
-    ];
-    match random.below(2) {
-        0 => u64::from(random.of(&SPECIAL)),
-        _ => random.next() & 0xffff,
-    }
-}
-
-fn single(random: &mut Random) -> u64 {
-    const SPECIAL: [u32; 12] = [
-        0x7f80_0000,
-        0xff80_0000,
-        0x7fc0_0000,
-        0x7f80_0001,
-        0xffc1_2345,
-        1,
-        0x8000_0001,
-        0x007f_ffff,
-        0x0080_0000,
-        0x7f7f_ffff,
-        0x4f00_0000,
-        0xcf00_0000,
-    ];
-    let value = random.next();
-    let bits = match random.below(6) {
-        0 | 1 => random.of(&SPECIAL),
-        2 => (value as i8 as f32).to_bits(),
-        // Halves are where rounding modes differ.
-        3 => (value as i8 as f32 / 2.0).to_bits(),
-        // Exponents near each other, so that sums are not just the larger one.
-        4 => value as u32 & 0x807f_ffff | (120 + (value >> 32) as u32 % 16) << 23,
-        _ => value as u32,
-    };
-    u64::from(bits)
-}
-
-fn double(random: &mut Random) -> u64 {
-    const SPECIAL: [u64; 12] = [
-        0x7ff0_0000_0000_0000,
-        0xfff0_0000_0000_0000,
-        0x7ff8_0000_0000_0000,
-        0x7ff0_0000_0000_0001,
-        0xfff8_1234_5678_9abc,
-        1,
-        0x8000_0000_0000_0001,
-        0x000f_ffff_ffff_ffff,
-        0x0010_0000_0000_0000,
-        0x7fef_ffff_ffff_ffff,
-        0x43e0_0000_0000_0000,
-        0xc1e0_0000_0000_0000,
-    ];
-    let value = random.next();
-    match random.below(6) {
-        0 | 1 => random.of(&SPECIAL),
-        2 => f64::from(value as i8).to_bits(),
-        3 => (f64::from(value as i8) / 2.0).to_bits(),
-        4 => value & 0x800f_ffff_ffff_ffff | (1016 + random.next() % 16) << 52,
-        _ => value,
-    }
 }
 
 /// Makes a branch lead to a landing pad, if it is taken.
@@ -204,6 +145,17 @@ fn aim_branch(case: &mut Case, row: &Row, random: &mut Random) {
             _ => {}
         }
     }
+}
+
+/// Makes a system register move one of NZCV, FPCR or FPSR: the others are not an application's, or
+/// not the same on every machine.
+fn choose_register(case: &mut Case, row: &Row, random: &mut Random) {
+    if !matches!(row.name, "MRS" | "MSR_reg") {
+        return;
+    }
+    // o0:op1:CRn:CRm:op2
+    let register = random.of(&[NZCV, FPCR, FPSR]);
+    case.word = case.word & !(0x7fff << 5) | register << 5;
 }
 
 /// Puts a load-exclusive from the same address before most store-exclusives. Those without one fail

@@ -28,7 +28,7 @@ fn the_same_words_are_undefined() {
     }
     let mut random = Random(4);
     let mut runner = Runner::new();
-    runner.features = FEATURES;
+    runner.context.features = FEATURES;
     let rows: Vec<_> = coverage::rows().collect();
     let mut undefined_words = 0;
     let mut wrong = std::collections::BTreeMap::new();

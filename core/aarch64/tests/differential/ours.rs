@@ -11,7 +11,9 @@ use ferrite_ir::{
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
 use crate::assembler::NOP;
-use crate::case::{After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, layout};
+use crate::case::{
+    After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, layout,
+};
 
 /// Why an instruction was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +41,8 @@ pub struct Run {
 
 /// Runs cases one after the other.
 pub struct Runner {
-    /// What the processor has.
-    pub features: Features,
+    /// What instructions are translated for.
+    pub context: Context,
     cpu: Box<VcpuBlock>,
     env: Flat,
 }
@@ -56,7 +58,7 @@ struct Flat {
 impl Runner {
     pub fn new() -> Self {
         Self {
-            features: Features::all(),
+            context: context(),
             cpu: VcpuBlock::new(),
             env: Flat {
                 ram: GuestRam::new(4096).expect("a page of memory"),
@@ -104,9 +106,7 @@ impl Runner {
 
     /// Where control goes from an instruction.
     fn instruction(&mut self, word: u32, pc: u64) -> Result<u64, Left> {
-        let region = region(context(self.features), pc, &mut |at| {
-            (at == pc).then_some(word)
-        });
+        let region = region(self.context, pc, &mut |at| (at == pc).then_some(word));
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {
@@ -155,10 +155,10 @@ fn pad(case: &Case, pc: u64) -> End {
 }
 
 /// An application's view of a processor.
-fn context(features: Features) -> Context {
+fn context() -> Context {
     Context {
         el: 0,
-        features,
+        features: Features::all(),
         fp_trap: None,
         align_check: false,
         sp_check: false,
@@ -202,7 +202,9 @@ impl Env for Flat {
 
     fn call(&mut self, _: &mut VcpuBlock, helper: HelperId, _: [u64; 4]) -> Result<u64, Leave> {
         self.leave(match helper {
+            helper::YIELD | helper::WFE | helper::SEV | helper::SEVL => return Ok(0),
             helper::UNDEFINED => Left::Signal(SIGILL),
+            helper::BRK => Left::Signal(SIGTRAP),
             _ => Left::Helper(helper),
         })
     }
@@ -213,6 +215,9 @@ impl Env for Flat {
         let mut value = [0; 8];
         let part = &mut value[..bytes as usize];
         self.ram.read_bytes(place, part).expect("a checked place");
+        if mem.swap {
+            part.reverse();
+        }
         Ok(u64::from_le_bytes(value))
     }
 
@@ -225,7 +230,10 @@ impl Env for Flat {
     ) -> Result<(), Leave> {
         let bytes = mem.size.bytes();
         let place = self.place(at, bytes, mem)?;
-        let part = &value.to_le_bytes()[..bytes as usize];
+        let part = &mut value.to_le_bytes()[..bytes as usize];
+        if mem.swap {
+            part.reverse();
+        }
         self.ram.write_bytes(place, part).expect("a checked place");
         Ok(())
     }
@@ -236,6 +244,9 @@ impl Env for Flat {
         let mut value = [0; 16];
         let part = &mut value[..bytes as usize];
         self.ram.read_bytes(place, part).expect("a checked place");
+        if mem.swap {
+            part.reverse();
+        }
         Ok(u128::from_le_bytes(value))
     }
 
@@ -248,7 +259,10 @@ impl Env for Flat {
     ) -> Result<(), Leave> {
         let bytes = mem.size.bytes();
         let place = self.place(at, bytes, mem)?;
-        let part = &value.to_le_bytes()[..bytes as usize];
+        let part = &mut value.to_le_bytes()[..bytes as usize];
+        if mem.swap {
+            part.reverse();
+        }
         self.ram.write_bytes(place, part).expect("a checked place");
         Ok(())
     }

@@ -23,3 +23,6 @@ pub mod transport;
 
 pub use device::{VirtioCx, VirtioDevice};
 pub use mmio::{MmioVersion, VirtioMmio};
+
+#[cfg(test)]
+mod guest;

@@ -90,7 +90,8 @@ impl Translator {
             let at = disp + k * shape.lane.bits() / 8;
             let a = self.b.load(base, at as i32, mem);
             let op = WideOp::Lanes(LaneOp::InsInt);
-            d = self.b.wide_vec(op, shape, k, &[d], Some(a));
+            let whole = Shape::vector(shape.lane, true);
+            d = self.b.wide_vec(op, whole, k, &[d], Some(a));
         }
         d
     }

@@ -5,6 +5,9 @@
 
 pub mod spec;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use ferrite_machine::backend::{BlockBackend, BlockDone, BlockRequest};
@@ -188,8 +191,8 @@ impl VirtioBlk {
             _ => Err(Status::Unsupported),
         };
         match result {
-            Err(status) => complete(cx, chain, 0, status),
-            Ok((kind, _, 0)) if kind != Kind::Flush => complete(cx, chain, 0, Status::Ok),
+            Err(status) => complete(cx, chain, status),
+            Ok((kind, _, 0)) if kind != Kind::Flush => complete(cx, chain, Status::Ok),
             Ok((kind, offset, total)) => self.submit(
                 cx,
                 Job {
@@ -264,7 +267,7 @@ impl VirtioBlk {
         }
         let room = (chain.writable_len() - 1).min(ID_BYTES as u64);
         if cx.write(&chain, 0, &id[..room as usize]).is_some() {
-            complete(cx, chain, room, Status::Ok);
+            complete(cx, chain, Status::Ok);
         }
     }
 
@@ -321,8 +324,7 @@ impl VirtioBlk {
             Err(_) => false,
         };
         if !good {
-            let read = job.read_bytes();
-            complete(cx, job.chain, read, Status::IoError);
+            complete(cx, job.chain, Status::IoError);
             return;
         }
         job.done += job.chunk;
@@ -332,8 +334,7 @@ impl VirtioBlk {
             job.kind = Kind::Flush;
             self.submit(cx, job);
         } else {
-            let read = job.read_bytes();
-            complete(cx, job.chain, read, Status::Ok);
+            complete(cx, job.chain, Status::Ok);
         }
     }
 
@@ -357,22 +358,14 @@ impl Job {
             Kind::Flush | Kind::Discard | Kind::WriteZeroes { .. } => 0,
         }
     }
-
-    /// Bytes written to the guest so far.
-    fn read_bytes(&self) -> u64 {
-        if self.kind == Kind::Read {
-            self.done
-        } else {
-            0
-        }
-    }
 }
 
-/// Writes the status byte, the last of the request, and hands the request back.
-fn complete(cx: &mut VirtioCx<'_>, chain: Chain, data: u64, status: Status) {
-    let last = chain.writable_len() - 1;
-    if cx.write(&chain, last, &[status as u8]).is_some() {
-        cx.push(0, chain, data + 1);
+/// Writes the status byte, the last of the request, and hands the request back. All of its writable
+/// bytes count as written, since the last one is.
+fn complete(cx: &mut VirtioCx<'_>, chain: Chain, status: Status) {
+    let len = chain.writable_len();
+    if cx.write(&chain, len - 1, &[status as u8]).is_some() {
+        cx.push(0, chain, len);
     }
 }
 

@@ -4,6 +4,9 @@
 mod port;
 pub mod spec;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use ferrite_machine::backend::CharBackend;

@@ -5,6 +5,9 @@
 
 pub mod spec;
 
+#[cfg(test)]
+mod tests;
+
 use ferrite_machine::{BusError, Cx, Device, Dma, ResetKind, VirtualTime};
 use ferrite_ram::GuestPhys;
 

@@ -3,6 +3,9 @@
 mod filter;
 pub mod spec;
 
+#[cfg(test)]
+mod tests;
+
 use ferrite_machine::backend::NetBackend;
 
 use self::filter::Filter;

@@ -9,6 +9,9 @@
 pub mod message;
 pub mod server;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::device::{VirtioCx, VirtioDevice};

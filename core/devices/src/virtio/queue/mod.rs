@@ -5,6 +5,9 @@
 
 mod chain;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{Ordering, fence};
 
 use ferrite_machine::{BusError, Dma};

@@ -49,7 +49,7 @@ fn immediate(op: LaneOp, shape: Shape, random: &mut Random) -> u32 {
         Sshr | Ushr | Srshr | Urshr | Ssra | Usra | Srsra | Ursra | Sri | Shrn | Rshrn | Sqshrn
         | Sqrshrn | Sqshrun | Sqrshrun | Uqshrn | Uqrshrn => 1 + random % bits,
         Dup | Umov | Smov => random % full,
-        Ins => random % u32::from(shape.count) | (random >> 8) % full << 8,
+        Ins => (random % u32::from(shape.count)) | (((random >> 8) % full) << 8),
         InsInt | Ext => random % u32::from(shape.count),
         Deinterleave3 | Interleave3 => random % 3,
         Tbx => random % 4 * 16,

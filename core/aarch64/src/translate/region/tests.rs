@@ -1,0 +1,100 @@
+use ferrite_ir::{BlockId, Op, Region, Target, Terminator};
+
+use super::{LIMIT, region};
+use crate::state;
+use crate::translate::{Context, helper};
+
+const NOP_ADD: u32 = 0x9100_0000; // add x0, x0, #0
+const RET: u32 = 0xd65f_03c0;
+const UDF: u32 = 0;
+
+/// The region of `code` at `pc`; behind the code memory is absent.
+fn of(cx: Context, pc: u64, code: &[u32]) -> Region {
+    region(cx, pc, &mut |at| {
+        code.get(((at - pc) / 4) as usize).copied()
+    })
+}
+
+fn calls(region: &Region) -> Vec<u16> {
+    let ops = region.blocks.iter().flat_map(|b| &b.ops);
+    ops.filter_map(|op| match op {
+        Op::Call { helper, .. } => Some(helper.0),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn straight_code_ends_at_the_page_the_limit_or_where_fetching_does() {
+    let code = [NOP_ADD; 200];
+    let region = of(Context::KERNEL, 0x1ff0, &code);
+    assert_eq!((region.insns, region.bytes), (4, 16));
+    assert_eq!(
+        region.blocks[0].end,
+        Terminator::Goto(Target::Guest(0x2000))
+    );
+
+    let region = of(Context::KERNEL, 0x1000, &code);
+    assert_eq!(region.insns, LIMIT);
+    let next = 0x1000 + 4 * u64::from(LIMIT);
+    assert_eq!(region.blocks[0].end, Terminator::Goto(Target::Guest(next)));
+
+    let region = of(Context::KERNEL, 0x1000, &code[..3]);
+    assert_eq!(
+        region.blocks[0].end,
+        Terminator::Goto(Target::Guest(0x100c))
+    );
+}
+
+#[test]
+fn a_branch_to_the_entry_stays_in_the_region() {
+    let b_back = 0x17ff_ffff; // b . - 4
+    let region = of(Context::KERNEL, 0x1000, &[NOP_ADD, b_back, RET]);
+    assert_eq!(region.insns, 2);
+    assert_eq!(
+        region.blocks[0].end,
+        Terminator::Goto(Target::Block(BlockId(0)))
+    );
+
+    let cbnz_back = 0xb5ff_ffe0; // cbnz x0, . - 4
+    let region = of(Context::KERNEL, 0x1000, &[NOP_ADD, cbnz_back, RET]);
+    let Terminator::Branch { then, other, .. } = region.blocks[0].end else {
+        panic!("{region:?}");
+    };
+    assert_eq!(then, Target::Block(BlockId(0)));
+    assert_eq!(other, Target::Guest(0x1008));
+}
+
+#[test]
+fn what_is_not_an_instruction_is_undefined() {
+    let region = of(Context::KERNEL, 0x1000, &[NOP_ADD, UDF, RET]);
+    assert_eq!(region.insns, 2);
+    assert_eq!(calls(&region), [helper::UNDEFINED.0]);
+    assert_eq!(region.blocks[0].end, Terminator::Exit);
+}
+
+#[test]
+fn a_step_is_one_instruction_that_leaves_the_next_address() {
+    let stepping = Context {
+        single_step: true,
+        ..Context::KERNEL
+    };
+    for word in [NOP_ADD, RET, 0x1400_0000, 0xb500_0040] {
+        let region = of(stepping, 0x1000, &[word, NOP_ADD]);
+        assert_eq!(region.insns, 1);
+        assert_eq!(calls(&region), [helper::STEP_DONE.0]);
+        assert_eq!(region.blocks[0].end, Terminator::Exit);
+        let sets_pc = |op: &Op| matches!(op, Op::Set { to, .. } if *to == state::PC);
+        assert!(region.blocks[0].ops.iter().any(sets_pc), "{word:#x}");
+    }
+}
+
+#[test]
+fn breakpoints_are_looked_for_at_each_instruction() {
+    let watched = Context {
+        breakpoints: true,
+        ..Context::KERNEL
+    };
+    let region = of(watched, 0x1000, &[NOP_ADD, NOP_ADD, RET]);
+    assert_eq!(calls(&region), [helper::BREAKPOINT.0; 3]);
+}
