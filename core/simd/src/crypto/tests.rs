@@ -140,6 +140,23 @@ fn pmull_multiplies_polynomials() {
     assert_eq!(run(CryptoOp::Pmull64, &[0xff, 0xff]), 0x5555);
 }
 
+/// Against one bit after the other.
+#[test]
+fn pmull_is_a_sum_of_shifts() {
+    let number = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ i << 40;
+    let corners = [0, 1, u64::MAX, 1 << 63, 0x1111_1111_1111_1111];
+    let numbers: Vec<u64> = (1..60).map(number).chain(corners).collect();
+    for &a in &numbers {
+        for &b in &numbers {
+            let shifts = (0..64).filter(|i| b >> i & 1 != 0);
+            let expected = shifts.fold(0, |sum, i| sum ^ u128::from(a) << i);
+            let garbage = 0xabcd << 64;
+            let v = [u128::from(a) | garbage, u128::from(b) | garbage];
+            assert_eq!(run(CryptoOp::Pmull64, &v), expected, "{a:#x} {b:#x}");
+        }
+    }
+}
+
 fn crc(op: CryptoOp, data: &[u8], unit: usize) -> u32 {
     let f = resolve(WideOp::Crypto(op), op.shape()).expect("its own shape");
     let sum = data.chunks(unit).fold(u32::MAX, |sum, chunk| {
