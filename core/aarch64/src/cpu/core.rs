@@ -40,6 +40,8 @@ pub struct CpuCore {
     pub mpidr: u64,
     /// The GIC's CPU interface is there as system registers.
     pub gic_registers: bool,
+    /// CNTFRQ_EL0 out of reset.
+    counter_frequency: u64,
     /// RVBAR_EL1: where execution starts out of reset.
     pub reset_address: u64,
     /// Process state without a slot.
@@ -70,6 +72,7 @@ impl CpuCore {
             features: config.features,
             mpidr: config.mpidr,
             gic_registers: config.gic_registers,
+            counter_frequency: config.counter_frequency,
             reset_address: 0,
             pstate: Pstate::reset(1),
             mmu: Mmu::new(config.model.pa_range, hpds),
@@ -89,6 +92,7 @@ impl CpuCore {
         block.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE);
         sysreg::reset(block);
         block.set(state::DAIF.0, spsr::DAIF);
+        block.set(state::CNTFRQ_EL0.0, self.counter_frequency);
         block.set(slot::PC, pc);
         self.reset_address = pc;
         self.pstate = Pstate::reset(1);

@@ -34,7 +34,12 @@ pub struct CpuConfig {
     pub mpidr: u64,
     /// The GIC's CPU interface is there as system registers (GICv3).
     pub gic_registers: bool,
+    /// CNTFRQ_EL0 out of reset, as firmware leaves it: ticks a second of the system counter.
+    pub counter_frequency: u64,
 }
+
+/// The system counter's frequency on QEMU's `virt` board.
+const COUNTER_FREQUENCY: u64 = 62_500_000;
 
 impl CpuConfig {
     /// CPU `index` of a model, with all of the model's features, in clusters of `cluster` CPUs
@@ -49,6 +54,7 @@ impl CpuConfig {
             features: model.features,
             mpidr: 1 << 31 | affinity,
             gic_registers,
+            counter_frequency: COUNTER_FREQUENCY,
         }
     }
 }
