@@ -92,15 +92,25 @@ impl Session {
         }
     }
 
-    /// Whether the transport should read on. While not, the client waits: its requests are
-    /// executed first, or it has to read its answers.
+    /// Whether the transport should read on. It should not while bytes wait to be parsed: then the
+    /// queue is full, or the client has to read its answers first.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.input.is_empty() && self.accepts()
+        self.input.is_empty()
     }
 
-    /// Takes bytes from the client, cut anywhere. To be called while [`Self::wants_input`]; a
-    /// transport's chunk bounds what is kept otherwise.
+    /// Whether nothing is left to do: all that came in is parsed, executed, answered and taken.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.input.is_empty()
+            && self.queue.is_empty()
+            && self.oob.is_empty()
+            && !self.running
+            && self.output.is_empty()
+    }
+
+    /// Takes bytes from the client, cut anywhere. To be called while [`Self::wants_input`]: then
+    /// what is kept is no more than one transport's chunk.
     pub fn input(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
         self.advance();
@@ -145,6 +155,8 @@ impl Session {
             match next.and_then(|message| self.resolve(message, false)) {
                 Ok(Some(request)) => {
                     self.running = true;
+                    // The queue has room again.
+                    self.advance();
                     return Some(request);
                 }
                 Ok(None) => {}
