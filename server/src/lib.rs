@@ -3,3 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod clock;
+pub mod monitor;

@@ -1,0 +1,112 @@
+//! Unix and TCP sockets: nonblocking, writable from any thread.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::client::{CHUNK, Client};
+
+/// A connected socket.
+pub(super) enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.readable().await,
+            Self::Tcp(socket) => socket.readable().await,
+        }
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.writable().await,
+            Self::Tcp(socket) => socket.writable().await,
+        }
+    }
+
+    pub(super) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.try_read(into),
+            Self::Tcp(socket) => socket.try_read(into),
+        }
+    }
+
+    fn try_write(&self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.try_write(from),
+            Self::Tcp(socket) => socket.try_write(from),
+        }
+    }
+}
+
+/// How far a client's lines went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// All of them are sent.
+    All,
+    /// The socket takes no more for now.
+    Part,
+    /// The connection is gone.
+    Broken,
+}
+
+/// Bytes taken from the session and not yet by the socket.
+#[derive(Default)]
+struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// Writes a client's lines to its socket, from one thread at a time.
+pub(super) struct SocketWriter {
+    socket: Arc<Socket>,
+    unsent: Mutex<Unsent>,
+}
+
+impl SocketWriter {
+    pub(super) fn new(socket: Arc<Socket>) -> Self {
+        Self {
+            socket,
+            unsent: Mutex::default(),
+        }
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Unsent> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent().bytes.is_empty()
+    }
+
+    /// Sends the client's lines as far as the socket takes them now.
+    pub(super) fn send(&self, client: &Client) -> Written {
+        let mut unsent = self.unsent();
+        loop {
+            while unsent.bytes.len() < CHUNK {
+                let Some(line) = client.next_line() else {
+                    break;
+                };
+                unsent.bytes.extend_from_slice(line.as_bytes());
+            }
+            if unsent.bytes.is_empty() {
+                return Written::All;
+            }
+            match self.socket.try_write(&unsent.bytes[unsent.sent..]) {
+                Ok(0) => return Written::Broken,
+                Ok(len) => unsent.sent += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Written::Part,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Written::Broken,
+            }
+            if unsent.sent == unsent.bytes.len() {
+                unsent.bytes.clear();
+                unsent.sent = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Monitors on byte streams: QEMU's socket character devices.
+
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::client::{CHUNK, Client, Writer};
+use super::hub::Hosting;
+use super::socket::{Socket, SocketWriter};
+
+/// A listening socket for byte streams.
+pub(super) enum StreamListener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl StreamListener {
+    async fn accept(&self) -> std::io::Result<Socket> {
+        match self {
+            Self::Unix(listener) => Ok(Socket::Unix(listener.accept().await?.0)),
+            Self::Tcp(listener) => {
+                let (socket, _) = listener.accept().await?;
+                // Messages are small and awaited.
+                socket.set_nodelay(true)?;
+                Ok(Socket::Tcp(socket))
+            }
+        }
+    }
+
+    /// Serves one client at a time, as QEMU does: the next one is accepted when the last has left.
+    pub(super) async fn serve(self, hosting: Hosting, first: Option<Socket>) {
+        if let Some(socket) = first {
+            serve(&hosting, socket).await;
+        }
+        loop {
+            match self.accept().await {
+                Ok(socket) => serve(&hosting, socket).await,
+                // A client that left before it was accepted, or the process is out of files.
+                Err(_) => tokio::time::sleep(super::hub::ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
+
+/// Serves one client until it leaves.
+pub(super) async fn serve(hosting: &Hosting, socket: Socket) {
+    let socket = Arc::new(socket);
+    let writer = SocketWriter::new(Arc::clone(&socket));
+    let client = hosting.connect(Writer::Socket(writer));
+    tokio::select! {
+        () = read(&socket, &client) => {}
+        () = write(&socket, &client) => {}
+    }
+    client.close();
+}
+
+/// Reads until the client closes its side, then until its last request is answered.
+async fn read(socket: &Socket, client: &Client) {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        if socket.readable().await.is_err() {
+            return;
+        }
+        match socket.try_read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => {
+                if !client.receive(&buffer[..len]).await {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+    client.settle().await;
+}
+
+/// Sends what could not be sent at once, whenever the socket takes more.
+async fn write(socket: &Socket, client: &Client) {
+    loop {
+        client.flush.notified().await;
+        if client.is_closed() || socket.writable().await.is_err() {
+            return;
+        }
+        client.send();
+    }
+}
