@@ -103,8 +103,19 @@ pub enum Conduit {
 pub struct FirmwareResult {
     /// X0 on return.
     pub x0: u64,
-    /// The CPU stops after the call: it was turned off, suspended, or the machine goes down.
-    pub stop: bool,
+    /// How the CPU goes on.
+    pub then: AfterCall,
+}
+
+/// What a CPU does after a call to firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterCall {
+    /// It runs on.
+    Continue,
+    /// It waits for an interrupt first: a standby state.
+    Wait,
+    /// It stops: it was turned off, or the machine goes down.
+    Stop,
 }
 
 /// Maintenance that reaches other CPUs (the Inner Shareable forms).

@@ -36,16 +36,28 @@ pub struct MachineConfig {
     pub dtb: Option<Vec<u8>>,
     /// Firmware for the first flash bank.
     pub firmware: Option<Vec<u8>>,
-    /// Disks behind the flash banks, in their order.
-    pub flash: [Option<Box<dyn BlockBackend>>; 2],
+    /// Images behind the flash banks, in their order.
+    pub flash: [Option<FlashImage>; 2],
     /// The serial port's other end.
     pub serial: Option<Box<dyn CharBackend>>,
     /// virtio-mmio devices, from the *last* transport downwards as QEMU assigns them.
     pub virtio: Vec<VirtioSlot>,
     /// Whether transports without an explicit choice speak the legacy protocol.
     pub virtio_legacy: bool,
+    /// What to add to the host's wall clock for the guest's, in nanoseconds.
+    pub wall_offset: i64,
+    /// The machine's UUID, big-endian as in its text form.
+    pub uuid: [u8; 16],
     /// Random bytes for the guest's kaslr-seed and rng-seed.
     pub seed: [u8; 40],
+}
+
+/// A flash bank's image.
+pub struct FlashImage {
+    /// What it holds now: 64 MiB.
+    pub contents: Vec<u8>,
+    /// Where changes go.
+    pub disk: Box<dyn BlockBackend>,
 }
 
 /// A virtio device and the transport that it sits on.
@@ -60,7 +72,9 @@ pub struct VirtioSlot {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Too many or no CPUs.
-    #[error("Invalid SMP CPUs {asked}. The min CPUs supported by machine 'virt' is 1 and the max with this GIC is {max}")]
+    #[error(
+        "Invalid SMP CPUs {asked}. The min CPUs supported by machine 'virt' is 1 and the max with this GIC is {max}"
+    )]
     Cpus {
         /// What was asked for.
         asked: usize,
@@ -91,6 +105,9 @@ pub enum BuildError {
     /// A virtio transport that does not exist or is taken.
     #[error("no free virtio-mmio bus for the device (asked for {0:?}; the board has 32)")]
     VirtioBus(Option<usize>),
+    /// A file that is too large for firmware to be offered.
+    #[error(transparent)]
+    FwCfg(#[from] ferrite_devices::fw_cfg::AddError),
     /// Firmware larger than its flash bank.
     #[error("the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
     FirmwareSize {

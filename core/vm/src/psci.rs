@@ -1,7 +1,7 @@
 //! The Power State Coordination Interface (Arm DEN 0022), versions 0.1 to 1.1, as the board's
 //! firmware answers it.
 
-use ferrite_aarch64::platform::FirmwareResult;
+use ferrite_aarch64::platform::{AfterCall, FirmwareResult};
 use ferrite_machine::device::MachineRequest;
 
 /// Function identifiers.
@@ -79,19 +79,27 @@ pub struct Answer {
     pub result: FirmwareResult,
     /// For the machine.
     pub request: Option<MachineRequest>,
-    /// The calling CPU goes to standby until an interrupt comes.
-    pub standby: bool,
 }
 
 fn value(x0: u64) -> Answer {
-    Answer { result: FirmwareResult { x0, stop: false }, request: None, standby: false }
+    then(x0, AfterCall::Continue)
+}
+
+fn then(x0: u64, then: AfterCall) -> Answer {
+    Answer {
+        result: FirmwareResult { x0, then },
+        request: None,
+    }
 }
 
 impl Psci {
     /// Firmware for CPUs with these MPIDR affinities, the first of which is on.
     #[must_use]
     pub fn new(affinity: Vec<u64>) -> Self {
-        let mut psci = Self { power: vec![Power::Off; affinity.len()], affinity };
+        let mut psci = Self {
+            power: vec![Power::Off; affinity.len()],
+            affinity,
+        };
         psci.reset();
         psci
     }
@@ -118,18 +126,18 @@ impl Psci {
             function::VERSION => value(VERSION_1_1),
             function::FEATURES => value(features(args[1] as u32)),
             function::MIGRATE_INFO_TYPE => value(TRUSTED_OS_ABSENT),
-            function::AFFINITY_INFO_32 | function::AFFINITY_INFO_64 => value(self.affinity_info(args[1], args[2])),
+            function::AFFINITY_INFO_32 | function::AFFINITY_INFO_64 => {
+                value(self.affinity_info(args[1], args[2]))
+            }
             function::CPU_ON_32 => value(self.cpu_on(args.map(|a| a & 0xffff_ffff))),
             function::CPU_ON_64 => value(self.cpu_on(args)),
             function::CPU_OFF => {
                 self.power[cpu] = Power::Off;
-                Answer { result: FirmwareResult { x0: 0, stop: true }, request: None, standby: false }
+                then(status::SUCCESS, AfterCall::Stop)
             }
-            function::CPU_SUSPEND_32 | function::CPU_SUSPEND_64 => Answer {
-                result: FirmwareResult { x0: status::SUCCESS, stop: true },
-                request: None,
-                standby: true,
-            },
+            function::CPU_SUSPEND_32 | function::CPU_SUSPEND_64 => {
+                then(status::SUCCESS, AfterCall::Wait)
+            }
             function::SYSTEM_OFF => going_down(MachineRequest::Shutdown),
             function::SYSTEM_RESET => going_down(MachineRequest::Reset),
             _ => value(status::NOT_SUPPORTED),
@@ -137,12 +145,17 @@ impl Psci {
     }
 
     fn cpu_on(&mut self, args: [u64; 4]) -> u64 {
-        let Some(target) = self.find(args[1]) else { return status::INVALID_PARAMETERS };
+        let Some(target) = self.find(args[1]) else {
+            return status::INVALID_PARAMETERS;
+        };
         match self.power[target] {
             Power::On => status::ALREADY_ON,
             Power::Pending { .. } => status::ON_PENDING,
             Power::Off => {
-                self.power[target] = Power::Pending { entry: args[2], context: args[3] };
+                self.power[target] = Power::Pending {
+                    entry: args[2],
+                    context: args[3],
+                };
                 status::SUCCESS
             }
         }
@@ -163,7 +176,10 @@ impl Psci {
 }
 
 fn going_down(request: MachineRequest) -> Answer {
-    Answer { result: FirmwareResult { x0: 0, stop: true }, request: Some(request), standby: false }
+    Answer {
+        request: Some(request),
+        ..then(status::SUCCESS, AfterCall::Stop)
+    }
 }
 
 fn features(queried: u32) -> u64 {
@@ -200,7 +216,13 @@ mod tests {
         let info = [u64::from(function::AFFINITY_INFO_64), 1, 0, 0];
         assert_eq!(x0(&mut psci, info), 1);
         assert_eq!(x0(&mut psci, on), 0);
-        assert_eq!(psci.power[1], Power::Pending { entry: 0x4000_0000, context: 7 });
+        assert_eq!(
+            psci.power[1],
+            Power::Pending {
+                entry: 0x4000_0000,
+                context: 7
+            }
+        );
         assert_eq!(x0(&mut psci, on), -5);
         psci.power[1] = Power::On;
         assert_eq!(x0(&mut psci, on), -4);
@@ -211,7 +233,10 @@ mod tests {
     fn only_what_is_offered_is_a_feature() {
         let mut psci = Psci::new(vec![0]);
         for query in 0x8400_0000_u32..0x8400_0020 {
-            let offered = x0(&mut psci, [u64::from(function::FEATURES), u64::from(query), 0, 0]) == 0;
+            let offered = x0(
+                &mut psci,
+                [u64::from(function::FEATURES), u64::from(query), 0, 0],
+            ) == 0;
             if query == function::SYSTEM_OFF || query == function::SYSTEM_RESET {
                 continue;
             }

@@ -44,7 +44,10 @@ impl Arm64 {
             "Dir::Etc::sourceparts=/dev/null".to_owned(),
             "APT::Sandbox::User=root".to_owned(),
         ];
-        let options = options.into_iter().flat_map(|o| ["-o".to_owned(), o]).collect();
+        let options = options
+            .into_iter()
+            .flat_map(|o| ["-o".to_owned(), o])
+            .collect();
         let apt = Self { dir, options };
         let stamp = apt.dir.join("updated");
         if !stamp.exists() {
@@ -56,14 +59,23 @@ impl Arm64 {
     }
 
     fn apt(&self, program: &str, args: &[&str]) -> Result<String> {
-        output(program, self.options.iter().map(String::as_str).chain(args.iter().copied()))
+        output(
+            program,
+            self.options
+                .iter()
+                .map(String::as_str)
+                .chain(args.iter().copied()),
+        )
     }
 
     /// The package that `name` of `suite` depends on and that starts with `prefix`: the way from a
     /// kernel's dependency package to the kernel.
     pub fn dependency(&self, name: &str, suite: &str, prefix: &str) -> Result<String> {
         let shown = self.apt("apt-cache", &["show", &format!("{name}/{suite}")])?;
-        let depends = shown.lines().filter_map(|l| l.strip_prefix("Depends: ")).flat_map(|l| l.split(", "));
+        let depends = shown
+            .lines()
+            .filter_map(|l| l.strip_prefix("Depends: "))
+            .flat_map(|l| l.split(", "));
         let mut packages = depends.filter_map(|d| d.split_whitespace().next());
         packages
             .find(|p| p.starts_with(prefix))
@@ -80,7 +92,10 @@ impl Arm64 {
         progress(format!("fetching {name}"));
         let wanted = suite.map_or_else(|| name.to_owned(), |s| format!("{name}/{s}"));
         let printed = self.apt("apt-get", &["-qq", "--print-uris", "download", &wanted])?;
-        let file = printed.split_whitespace().nth(1).with_context(|| format!("no package {wanted}"))?;
+        let file = printed
+            .split_whitespace()
+            .nth(1)
+            .with_context(|| format!("no package {wanted}"))?;
         let debs = self.dir.join("debs").canonicalize()?;
         let status = std::process::Command::new("apt-get")
             .args(&self.options)
@@ -92,7 +107,10 @@ impl Arm64 {
         }
         let partial = into.with_extension("partial");
         fs::create_dir_all(&partial)?;
-        run("dpkg-deb", [Path::new("-x"), &debs.join(file), &partial.canonicalize()?])?;
+        run(
+            "dpkg-deb",
+            [Path::new("-x"), &debs.join(file), &partial.canonicalize()?],
+        )?;
         fs::rename(partial, &into)?;
         Ok(into)
     }
@@ -102,7 +120,10 @@ impl Arm64 {
 fn sources() -> String {
     let mirror = mirror().unwrap_or_else(|| "http://deb.debian.org/debian".to_owned());
     let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    SUITES.iter().map(|suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n")).collect()
+    SUITES
+        .iter()
+        .map(|suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n"))
+        .collect()
 }
 
 fn mirror() -> Option<String> {
@@ -114,15 +135,27 @@ fn mirror() -> Option<String> {
 /// Installs tools on this machine, those that are missing: pairs of a program and its package.
 /// Where there is no `apt-get`, says what to install and goes on.
 pub fn install(tools: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = tools.iter().filter(|(p, _)| !have(p)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = tools
+        .iter()
+        .filter(|(p, _)| !have(p))
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !have("apt-get") {
-        progress(format!("please install {}; what needs them is left out", missing.join(", ")));
+        progress(format!(
+            "please install {}; what needs them is left out",
+            missing.join(", ")
+        ));
         return Ok(());
     }
     progress(format!("installing {}", missing.join(", ")));
     run("apt-get", ["-qq", "update"])?;
-    run("apt-get", ["-qq", "install", "-y", "--no-install-recommends"].iter().chain(&missing))
+    run(
+        "apt-get",
+        ["-qq", "install", "-y", "--no-install-recommends"]
+            .iter()
+            .chain(&missing),
+    )
 }

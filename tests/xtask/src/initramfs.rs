@@ -11,8 +11,19 @@ use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
 const MODULES: [&str; 13] = [
-    "virtio_mmio", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "9pnet_virtio", "9p",
-    "crc32c_generic", "ext4", "vfat", "nls_ascii", "nls_cp437", "af_packet",
+    "virtio_mmio",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_console",
+    "virtio_rng",
+    "9pnet_virtio",
+    "9p",
+    "crc32c_generic",
+    "ext4",
+    "vfat",
+    "nls_ascii",
+    "nls_cp437",
+    "af_packet",
 ];
 
 /// Runs as process 1: sets the system up, says so, and leaves a shell on the console.
@@ -21,7 +32,18 @@ const INIT: &str = include_str!("init.sh");
 /// The archive, in cpio's `newc` format.
 pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    for dir in ["bin", "dev", "etc", "lib", "lib/modules", "mnt", "proc", "root", "sys", "tmp"] {
+    for dir in [
+        "bin",
+        "dev",
+        "etc",
+        "lib",
+        "lib/modules",
+        "mnt",
+        "proc",
+        "root",
+        "sys",
+        "tmp",
+    ] {
         archive.add(dir, Kind::Directory, 0o755, &[])?;
     }
     archive.add("bin/busybox", Kind::Regular, 0o755, &fs::read(busybox)?)?;
@@ -31,7 +53,12 @@ pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
     for (name, module) in Modules::find(kernel_package)?.load_order(&MODULES)? {
         order.push_str(&name);
         order.push('\n');
-        archive.add(&format!("lib/modules/{name}.ko"), Kind::Regular, 0o644, &module)?;
+        archive.add(
+            &format!("lib/modules/{name}.ko"),
+            Kind::Regular,
+            0o644,
+            &module,
+        )?;
     }
     archive.add("lib/modules/order", Kind::Regular, 0o644, order.as_bytes())?;
     archive.finish()

@@ -9,7 +9,9 @@ use object::{Object, ObjectSection};
 
 /// A module's file name without ending, dashes as underscores, as the kernel names it.
 fn kernel_name(file: &str) -> Option<String> {
-    let stem = file.strip_suffix(".ko").or_else(|| file.strip_suffix(".ko.xz"))?;
+    let stem = file
+        .strip_suffix(".ko")
+        .or_else(|| file.strip_suffix(".ko.xz"))?;
     Some(stem.replace('-', "_"))
 }
 
@@ -39,8 +41,15 @@ impl Modules {
         Ok(order)
     }
 
-    fn visit(&self, name: &str, seen: &mut BTreeSet<String>, order: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
-        let Some(path) = self.files.get(name) else { return Ok(()) };
+    fn visit(
+        &self,
+        name: &str,
+        seen: &mut BTreeSet<String>,
+        order: &mut Vec<(String, Vec<u8>)>,
+    ) -> Result<()> {
+        let Some(path) = self.files.get(name) else {
+            return Ok(());
+        };
         if !seen.insert(name.to_owned()) {
             return Ok(());
         }
@@ -54,7 +63,9 @@ impl Modules {
 }
 
 fn collect(dir: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
-    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Ok(());
+    };
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -80,9 +91,18 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 /// The `depends=` entry of a module's `.modinfo` section.
 fn depends(module: &[u8]) -> Result<Vec<String>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(module)?;
-    let section = file.section_by_name(".modinfo").context("no .modinfo section")?;
+    let section = file
+        .section_by_name(".modinfo")
+        .context("no .modinfo section")?;
     let entries = section.data()?.split(|b| *b == 0);
-    let list = entries.into_iter().find_map(|e| e.strip_prefix(b"depends=")).unwrap_or_default();
+    let list = entries
+        .into_iter()
+        .find_map(|e| e.strip_prefix(b"depends="))
+        .unwrap_or_default();
     let names = String::from_utf8_lossy(list);
-    Ok(names.split(',').filter(|n| !n.is_empty()).map(|n| n.replace('-', "_")).collect())
+    Ok(names
+        .split(',')
+        .filter(|n| !n.is_empty())
+        .map(|n| n.replace('-', "_"))
+        .collect())
 }

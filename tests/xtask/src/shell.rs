@@ -24,7 +24,9 @@ pub fn have(program: &str) -> bool {
 
 /// Runs a program to its end in the top folder; an exit status other than 0 is an error.
 pub fn run<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Result<()> {
-    let status = command(program, args).status().with_context(|| format!("cannot run {program}"))?;
+    let status = command(program, args)
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("{program} ended with {status}");
     }

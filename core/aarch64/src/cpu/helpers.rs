@@ -6,7 +6,7 @@ use super::{CpuCore, CpuEnv, Halt};
 use crate::exception::Exception;
 use crate::exception::syndrome::{self, class};
 use crate::mmu::regime::sctlr;
-use crate::platform::Conduit;
+use crate::platform::{AfterCall, Conduit};
 use crate::pstate::spsr;
 use crate::state;
 use crate::sysreg::{Denied, Encoding};
@@ -106,8 +106,13 @@ impl CpuEnv<'_> {
             return Err(self.undefined(block, pc));
         };
         block.set(state::x(0).0, result.x0);
-        if result.stop {
-            self.core.halt = Some(Halt::Stopped);
+        let halt = match result.then {
+            AfterCall::Continue => None,
+            AfterCall::Wait => Some(Halt::Interrupt),
+            AfterCall::Stop => Some(Halt::Stopped),
+        };
+        if halt.is_some() {
+            self.core.halt = halt;
             block.set(slot::PC, pc.wrapping_add(4));
             block.request_exit();
             return Err(Leave);

@@ -19,6 +19,7 @@ use crate::features::Features;
 use crate::model::Model;
 use crate::platform::{InterruptLines, Maintenance, Platform};
 use crate::pstate::spsr;
+use crate::state;
 use crate::timer::TimerLines;
 
 /// What a CPU is made from.
@@ -149,6 +150,8 @@ impl Cpu {
         block.set(slot::DEFERRED, 0);
         core.start_run(budget);
         let index = core.index;
+        // What the firmware of a real machine leaves in the register before anything else runs.
+        block.set(state::CNTFRQ_EL0.0, platform.counter_frequency());
         if core.mmu.follow_map(block, platform) {
             core.update(block);
         }

@@ -2,7 +2,7 @@
 
 use ferrite_aarch64::decode::{GROUPS, Row};
 
-use crate::assembler::{FPCR, FPSR, NOP, NZCV};
+use crate::assembler::NOP;
 use crate::case::{Case, End, Registers, SCRATCH_BYTES, SCRATCH_TARGET, SIGBUS, SIGSEGV, layout};
 use crate::float;
 use crate::ours::Runner;
@@ -50,7 +50,6 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
         if table_row.group == "branch" {
             aim_branch(&mut case, table_row, random);
         }
-        choose_register(&mut case, table_row, random);
         reserve(&mut case, table_row, random);
         if aim_access(runner, &mut case, table_row, random) {
             return case;
@@ -145,17 +144,6 @@ fn aim_branch(case: &mut Case, row: &Row, random: &mut Random) {
             _ => {}
         }
     }
-}
-
-/// Makes a system register move one of NZCV, FPCR or FPSR: the others are not an application's, or
-/// not the same on every machine.
-fn choose_register(case: &mut Case, row: &Row, random: &mut Random) {
-    if !matches!(row.name, "MRS" | "MSR_reg") {
-        return;
-    }
-    // o0:op1:CRn:CRm:op2
-    let register = random.of(&[NZCV, FPCR, FPSR]);
-    case.word = case.word & !(0x7fff << 5) | register << 5;
 }
 
 /// Puts a load-exclusive from the same address before most store-exclusives. Those without one fail

@@ -169,9 +169,7 @@ fn difference(case: &Case, run: &Run, reference: &After) -> Option<String> {
     }
     compare("sp", before.sp.into(), a.sp.into(), b.sp.into());
     compare("nzcv", before.nzcv.into(), a.nzcv.into(), b.nzcv.into());
-    // Stride and Len do nothing in AArch64 state; only processors with AArch32 have to keep them.
-    let fpcr = |fpcr: u64| u128::from(fpcr & !0x0037_0000);
-    compare("fpcr", fpcr(before.fpcr), fpcr(a.fpcr), fpcr(b.fpcr));
+    compare("fpcr", before.fpcr.into(), a.fpcr.into(), b.fpcr.into());
     let fpsr = |fpsr: u64| u128::from(fpsr & FPSR_MASK);
     compare("fpsr", fpsr(before.fpsr), fpsr(a.fpsr), fpsr(b.fpsr));
     for (n, before) in case.scratch.iter().enumerate() {

@@ -11,9 +11,7 @@ use ferrite_ir::{
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
 use crate::assembler::NOP;
-use crate::case::{
-    After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, layout,
-};
+use crate::case::{After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, layout};
 
 /// Why an instruction was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +200,7 @@ impl Env for Flat {
 
     fn call(&mut self, _: &mut VcpuBlock, helper: HelperId, _: [u64; 4]) -> Result<u64, Leave> {
         self.leave(match helper {
-            helper::YIELD | helper::WFE | helper::SEV | helper::SEVL => return Ok(0),
             helper::UNDEFINED => Left::Signal(SIGILL),
-            helper::BRK => Left::Signal(SIGTRAP),
             _ => Left::Helper(helper),
         })
     }

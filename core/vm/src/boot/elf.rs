@@ -1,8 +1,8 @@
 //! ELF kernels: AArch64 executables loaded by their physical addresses.
 
-use object::elf::{EM_AARCH64, ET_EXEC, ET_DYN, FileHeader64, PT_LOAD};
-use object::read::elf::{FileHeader, ProgramHeader};
 use object::LittleEndian;
+use object::elf::{EM_AARCH64, ET_DYN, ET_EXEC, FileHeader64, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::{BootError, Kernel, Segment};
 
@@ -27,16 +27,24 @@ pub(super) fn parse(data: &[u8]) -> Result<Option<Kernel<'_>>, BootError> {
         if program.p_type(endian) != PT_LOAD || program.p_memsz(endian) == 0 {
             continue;
         }
-        let content = program.data(endian, data).map_err(|()| bad("has a segment beyond the end of the file"))?;
+        let content = program
+            .data(endian, data)
+            .map_err(|()| bad("has a segment beyond the end of the file"))?;
         if content.len() as u64 > program.p_memsz(endian) {
-            return Err(bad("has a segment with more bytes in the file than in memory"));
+            return Err(bad(
+                "has a segment with more bytes in the file than in memory",
+            ));
         }
         let (at, va) = (program.p_paddr(endian), program.p_vaddr(endian));
         let from_start = header.e_entry(endian).wrapping_sub(va);
         if from_start < program.p_memsz(endian) {
             entry = at.wrapping_add(from_start);
         }
-        segments.push(Segment { at, data: content, mem_len: program.p_memsz(endian) });
+        segments.push(Segment {
+            at,
+            data: content,
+            mem_len: program.p_memsz(endian),
+        });
     }
     if segments.is_empty() {
         return Err(bad("has nothing to load"));

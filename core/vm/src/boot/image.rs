@@ -35,9 +35,10 @@ pub fn unpack(file: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, BootError> {
     match zboot(file)? {
         Some((b"gzip", payload)) => inflate(payload, limit).map(Cow::Owned),
         Some((b"zstd", payload)) => unzstd(payload, limit).map(Cow::Owned),
-        Some((other, _)) => {
-            Err(bad(format!("its EFI zboot image is packed with '{}': gzip and zstd are supported", other.escape_ascii())))
-        }
+        Some((other, _)) => Err(bad(format!(
+            "its EFI zboot image is packed with '{}': gzip and zstd are supported",
+            other.escape_ascii()
+        ))),
         None => Ok(Cow::Borrowed(file)),
     }
 }
@@ -52,15 +53,24 @@ fn zboot(file: &[u8]) -> Result<Option<(&[u8], &[u8])>, BootError> {
     let len = u32_at(file, 12).ok_or_else(truncated)? as usize;
     let name = file.get(24..56).ok_or_else(truncated)?;
     let name = name.split(|b| *b == 0).next().unwrap_or_default();
-    let payload = offset.checked_add(len).and_then(|end| file.get(offset..end));
-    Ok(Some((name, payload.ok_or_else(|| bad("its EFI zboot payload lies beyond the end of the file"))?)))
+    let payload = offset
+        .checked_add(len)
+        .and_then(|end| file.get(offset..end));
+    Ok(Some((
+        name,
+        payload.ok_or_else(|| bad("its EFI zboot payload lies beyond the end of the file"))?,
+    )))
 }
 
 fn read_bounded(from: impl Read, limit: u64, format: &str) -> Result<Vec<u8>, BootError> {
     let mut out = Vec::new();
-    from.take(limit.saturating_add(1)).read_to_end(&mut out).map_err(|e| bad(format!("broken {format} data: {e}")))?;
+    from.take(limit.saturating_add(1))
+        .read_to_end(&mut out)
+        .map_err(|e| bad(format!("broken {format} data: {e}")))?;
     if out.len() as u64 > limit {
-        return Err(bad(format!("unpacked from {format} it is larger than the machine's RAM")));
+        return Err(bad(format!(
+            "unpacked from {format} it is larger than the machine's RAM"
+        )));
     }
     Ok(out)
 }
@@ -70,14 +80,17 @@ fn inflate(data: &[u8], limit: u64) -> Result<Vec<u8>, BootError> {
 }
 
 fn unzstd(data: &[u8], limit: u64) -> Result<Vec<u8>, BootError> {
-    let decoder = ruzstd::decoding::StreamingDecoder::new(data).map_err(|e| bad(format!("broken zstd data: {e}")))?;
+    let decoder = ruzstd::decoding::StreamingDecoder::new(data)
+        .map_err(|e| bad(format!("broken zstd data: {e}")))?;
     read_bounded(decoder, limit, "zstd")
 }
 
 /// Reads the header of an Image and places it.
 pub(super) fn parse(data: &[u8]) -> Result<Kernel<'_>, BootError> {
     if data.get(MAGIC_AT..MAGIC_AT + 4) != Some(MAGIC) {
-        return Err(bad("not an arm64 Image (no ARM64 magic number), ELF, gzip or EFI zboot file"));
+        return Err(bad(
+            "not an arm64 Image (no ARM64 magic number), ELF, gzip or EFI zboot file",
+        ));
     }
     let truncated = || bad("its header is cut short");
     let text_offset = u64_at(data, 8).ok_or_else(truncated)?;
@@ -87,14 +100,27 @@ pub(super) fn parse(data: &[u8]) -> Result<Kernel<'_>, BootError> {
         return Err(bad("it is a big-endian kernel"));
     }
     // Kernels before 3.17 leave the size 0 and want the offset 0x80000.
-    let text_offset = if image_size == 0 { 0x8_0000 } else { text_offset };
+    let text_offset = if image_size == 0 {
+        0x8_0000
+    } else {
+        text_offset
+    };
     if image_size != 0 && (data.len() as u64) > image_size {
         return Err(bad("the file is larger than its header says"));
     }
-    let offset = if text_offset < MIN_OFFSET { text_offset.saturating_add(OFFSET) } else { text_offset };
-    let at = RAM_BASE.checked_add(offset).ok_or_else(|| bad("its header asks for an impossible offset"))?;
+    let offset = if text_offset < MIN_OFFSET {
+        text_offset.saturating_add(OFFSET)
+    } else {
+        text_offset
+    };
+    let at = RAM_BASE
+        .checked_add(offset)
+        .ok_or_else(|| bad("its header asks for an impossible offset"))?;
     let mem_len = image_size.max(data.len() as u64);
-    Ok(Kernel { entry: at, segments: vec![Segment { at, data, mem_len }] })
+    Ok(Kernel {
+        entry: at,
+        segments: vec![Segment { at, data, mem_len }],
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +158,10 @@ mod tests {
         let image = header(0, 4096);
         assert_eq!(*unpack(&image, 1 << 20).unwrap(), *image);
         assert_eq!(*unpack(&gzip(&image), 1 << 20).unwrap(), *image);
-        assert_eq!(*unpack(&zboot_of(b"gzip", &gzip(&image)), 1 << 20).unwrap(), *image);
+        assert_eq!(
+            *unpack(&zboot_of(b"gzip", &gzip(&image)), 1 << 20).unwrap(),
+            *image
+        );
         assert!(unpack(&zboot_of(b"lzo", &image), 1 << 20).is_err());
     }
 
@@ -151,7 +180,10 @@ mod tests {
     #[test]
     fn offset_zero_leaves_room_below() {
         assert_eq!(parse(&header(0, 4096)).unwrap().entry, RAM_BASE + OFFSET);
-        assert_eq!(parse(&header(0x8_0000, 4096)).unwrap().entry, RAM_BASE + 0x8_0000);
+        assert_eq!(
+            parse(&header(0x8_0000, 4096)).unwrap().entry,
+            RAM_BASE + 0x8_0000
+        );
         assert_eq!(parse(&header(0, 0)).unwrap().entry, RAM_BASE + 0x8_0000);
     }
 }

@@ -23,7 +23,9 @@ pub enum BootError {
     #[error("could not load kernel: {0}")]
     BadKernel(String),
     /// The kernel does not fit.
-    #[error("could not load kernel: it needs {need:#x} bytes from {at:#x}, beyond the end of RAM at {end:#x}")]
+    #[error(
+        "could not load kernel: it needs {need:#x} bytes from {at:#x}, beyond the end of RAM at {end:#x}"
+    )]
     KernelTooLarge {
         /// First address.
         at: u64,
@@ -33,7 +35,9 @@ pub enum BootError {
         end: u64,
     },
     /// The initrd does not fit behind the kernel.
-    #[error("could not load initrd: {need} bytes at {at:#x} do not fit below the end of RAM at {end:#x}")]
+    #[error(
+        "could not load initrd: {need} bytes at {at:#x} do not fit below the end of RAM at {end:#x}"
+    )]
     InitrdTooLarge {
         /// First address.
         at: u64,
@@ -76,7 +80,12 @@ pub(crate) struct Kernel<'a> {
 }
 
 /// Copies kernel and initrd into memory and says where the rest goes. `kernel` is unpacked already.
-pub fn load(dma: &Dma, ram: u64, kernel: &[u8], initrd: Option<&[u8]>) -> Result<Placement, BootError> {
+pub fn load(
+    dma: &Dma,
+    ram: u64,
+    kernel: &[u8],
+    initrd: Option<&[u8]>,
+) -> Result<Placement, BootError> {
     let end = RAM_BASE.saturating_add(ram);
     let kernel = match elf::parse(kernel)? {
         Some(kernel) => kernel,
@@ -84,8 +93,14 @@ pub fn load(dma: &Dma, ram: u64, kernel: &[u8], initrd: Option<&[u8]>) -> Result
     };
     let mut kernel_end = RAM_BASE;
     for segment in &kernel.segments {
-        let too_large = BootError::KernelTooLarge { at: segment.at, need: segment.mem_len, end };
-        let Some(segment_end) = segment.at.checked_add(segment.mem_len) else { return Err(too_large) };
+        let too_large = BootError::KernelTooLarge {
+            at: segment.at,
+            need: segment.mem_len,
+            end,
+        };
+        let Some(segment_end) = segment.at.checked_add(segment.mem_len) else {
+            return Err(too_large);
+        };
         if segment_end > end || !dma.is_memory(GuestPhys(segment.at), segment.mem_len, true) {
             return Err(too_large);
         }
@@ -97,19 +112,30 @@ pub fn load(dma: &Dma, ram: u64, kernel: &[u8], initrd: Option<&[u8]>) -> Result
     let mut placed = None;
     if let Some(initrd) = initrd {
         let need = initrd.len() as u64;
-        let too_large = BootError::InitrdTooLarge { at: start, need, end };
+        let too_large = BootError::InitrdTooLarge {
+            at: start,
+            need,
+            end,
+        };
         dma.write(GuestPhys(start), initrd).map_err(|_| too_large)?;
         placed = Some((start, start + need));
         next = start + need;
     }
-    Ok(Placement { entry: kernel.entry, initrd: placed, dtb: next.next_multiple_of(2 * MIB) })
+    Ok(Placement {
+        entry: kernel.entry,
+        initrd: placed,
+        dtb: next.next_multiple_of(2 * MIB),
+    })
 }
 
 /// Copies a segment and clears what follows its data.
 fn place(dma: &Dma, segment: &Segment<'_>) -> Result<(), ferrite_machine::BusError> {
     const ZEROS: [u8; 4096] = [0; 4096];
     dma.write(GuestPhys(segment.at), segment.data)?;
-    let (mut at, end) = (segment.at + segment.data.len() as u64, segment.at + segment.mem_len);
+    let (mut at, end) = (
+        segment.at + segment.data.len() as u64,
+        segment.at + segment.mem_len,
+    );
     while at < end {
         let len = (end - at).min(ZEROS.len() as u64);
         dma.write(GuestPhys(at), &ZEROS[..len as usize])?;

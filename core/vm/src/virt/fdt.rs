@@ -139,7 +139,10 @@ fn cpus(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
 fn psci(fdt: &mut FdtWriter) -> Result<(), Error> {
     use crate::psci::function;
     let node = fdt.begin_node("psci")?;
-    fdt.property_string_list("compatible", strings(&["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]))?;
+    fdt.property_string_list(
+        "compatible",
+        strings(&["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]),
+    )?;
     fdt.property_string("method", "hvc")?;
     fdt.property_u32("cpu_suspend", function::CPU_SUSPEND_64)?;
     fdt.property_u32("cpu_off", function::CPU_OFF)?;
@@ -157,11 +160,22 @@ fn ppi_flags(contents: &Contents<'_>) -> u32 {
 
 fn timer(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
     let node = fdt.begin_node("timer")?;
-    fdt.property_string_list("compatible", strings(&["arm,armv8-timer", "arm,armv7-timer"]))?;
+    fdt.property_string_list(
+        "compatible",
+        strings(&["arm,armv8-timer", "arm,armv7-timer"]),
+    )?;
     fdt.property_null("always-on")?;
     let flags = ppi_flags(contents);
-    let timers = [map::ppi::TIMER_SECURE, map::ppi::TIMER_PHYS, map::ppi::TIMER_VIRT, map::ppi::TIMER_HYP];
-    let cells: Vec<u32> = timers.iter().flat_map(|intid| [PPI, intid - 16, flags]).collect();
+    let timers = [
+        map::ppi::TIMER_SECURE,
+        map::ppi::TIMER_PHYS,
+        map::ppi::TIMER_VIRT,
+        map::ppi::TIMER_HYP,
+    ];
+    let cells: Vec<u32> = timers
+        .iter()
+        .flat_map(|intid| [PPI, intid - 16, flags])
+        .collect();
     fdt.property_array_u32("interrupts", &cells)?;
     fdt.end_node(node)
 }
@@ -172,7 +186,10 @@ fn pmu(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
     }
     let node = fdt.begin_node("pmu")?;
     fdt.property_string("compatible", "arm,armv8-pmuv3")?;
-    fdt.property_array_u32("interrupts", &[PPI, map::ppi::PMU - 16, ppi_flags(contents)])?;
+    fdt.property_array_u32(
+        "interrupts",
+        &[PPI, map::ppi::PMU - 16, ppi_flags(contents)],
+    )?;
     fdt.end_node(node)
 }
 
@@ -196,7 +213,10 @@ fn gic(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
     match contents.gic {
         GicVersion::V2 => {
             fdt.property_string("compatible", "arm,cortex-a15-gic")?;
-            fdt.property_array_u64("reg", &[dist[0], dist[1], map::GIC_CPU.base, map::GIC_CPU.len])?;
+            fdt.property_array_u64(
+                "reg",
+                &[dist[0], dist[1], map::GIC_CPU.base, map::GIC_CPU.len],
+            )?;
             fdt.property_phandle(phandle::GIC)?;
             let v2m = fdt.begin_node(&format!("v2m@{:x}", map::GIC_V2M.base))?;
             fdt.property_string("compatible", "arm,gic-v2m-frame")?;
@@ -208,7 +228,10 @@ fn gic(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
         GicVersion::V3 => {
             fdt.property_string("compatible", "arm,gic-v3")?;
             fdt.property_u32("#redistributor-regions", 1)?;
-            fdt.property_array_u64("reg", &[dist[0], dist[1], map::GIC_REDIST.base, map::GIC_REDIST.len])?;
+            fdt.property_array_u64(
+                "reg",
+                &[dist[0], dist[1], map::GIC_REDIST.base, map::GIC_REDIST.len],
+            )?;
             fdt.property_phandle(phandle::GIC)?;
         }
     }
@@ -226,9 +249,17 @@ fn clock(fdt: &mut FdtWriter) -> Result<(), Error> {
 }
 
 /// Opens a node for a PrimeCell peripheral and writes what all of them have.
-fn primecell(fdt: &mut FdtWriter, kind: &str, span: map::Span, spi: u32) -> Result<vm_fdt::FdtWriterNode, Error> {
+fn primecell(
+    fdt: &mut FdtWriter,
+    kind: &str,
+    span: map::Span,
+    spi: u32,
+) -> Result<vm_fdt::FdtWriterNode, Error> {
     let node = fdt.begin_node(&format!("{kind}@{:x}", span.base))?;
-    fdt.property_string_list("compatible", strings(&[&format!("arm,{kind}"), "arm,primecell"]))?;
+    fdt.property_string_list(
+        "compatible",
+        strings(&[&format!("arm,{kind}"), "arm,primecell"]),
+    )?;
     fdt.property_array_u64("reg", &[span.base, span.len])?;
     fdt.property_array_u32("interrupts", &[SPI, spi, LEVEL_HIGH])?;
     Ok(node)

@@ -8,7 +8,7 @@ use ferrite_ram::{GuestPhys, GuestRam, RamOffset};
 use crate::cpu::{Cpu, CpuConfig, RunOutcome};
 use crate::model::Model;
 use crate::platform::{
-    BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
+    AfterCall, BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
 };
 
 /// RAM starts here; below is a device page at 0x1000 and nothing else.
@@ -93,7 +93,11 @@ impl Platform for Board {
     ) -> Option<FirmwareResult> {
         self.firmware.then_some(FirmwareResult {
             x0: arguments[1] + 1,
-            stop: arguments[0] == 1,
+            then: if arguments[0] == 1 {
+                AfterCall::Stop
+            } else {
+                AfterCall::Continue
+            },
         })
     }
 

@@ -1,0 +1,476 @@
+//! The board as its CPUs see it: devices behind the memory map, wired to the GIC.
+
+use std::any::Any;
+use std::sync::{Arc, RwLock};
+
+use ferrite_aarch64::platform::{
+    AfterCall, BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
+};
+use ferrite_devices::cfi_flash::CfiFlash;
+use ferrite_devices::gic::{Frame, Gic};
+use ferrite_devices::gicv2m::GicV2m;
+use ferrite_devices::pl061::Pl061;
+use ferrite_machine::device::MachineRequest;
+use ferrite_machine::{
+    AddressMap, Cx, Device, DeviceId, Dma, RegionKind, ResetKind, VirtualTime, Wiring,
+};
+use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
+
+use super::memory_map::{FLASH, spi};
+use crate::clock::Clock;
+use crate::psci::Psci;
+
+/// Nanoseconds per tick of the system counter: 62.5 MHz, as QEMU's.
+const NS_PER_TICK: u64 = 16;
+
+/// The device number under which the GIC's frames are in the memory map.
+pub(super) const GIC: DeviceId = DeviceId(usize::MAX);
+
+/// The GIC's frames, by their region number in the memory map.
+pub(super) mod frame {
+    /// Distributor.
+    pub const DISTRIBUTOR: usize = 0;
+    /// GICv2's CPU interface.
+    pub const CPU_INTERFACE: usize = 1;
+    /// GICv3's redistributors.
+    pub const REDISTRIBUTORS: usize = 2;
+    /// GICv2m's message frame.
+    pub const MESSAGES: usize = 3;
+}
+
+/// A device in its place on the board.
+pub(super) struct Slot {
+    pub(super) name: String,
+    pub(super) device: Box<dyn Device>,
+    pub(super) wiring: Wiring,
+    /// Interrupt levels that the GIC was told last.
+    pub(super) driven: u32,
+    /// The SPI of each interrupt pin.
+    pub(super) spis: Vec<u32>,
+}
+
+/// What monitors tell of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its name on the board.
+    pub name: String,
+    /// Its type.
+    pub kind: &'static str,
+}
+
+/// Everything of the machine but its CPUs.
+pub struct Board {
+    pub(super) ram: Arc<GuestRam>,
+    pub(super) map: Arc<RwLock<AddressMap>>,
+    pub(super) dma: Dma,
+    pub(super) slots: Vec<Slot>,
+    pub(super) gic: Gic,
+    pub(super) v2m: GicV2m,
+    pub(crate) clock: Clock,
+    pub(crate) psci: Psci,
+    pub(super) power_key: DeviceId,
+    pub(super) flash: Vec<DeviceId>,
+    generation: u64,
+    requests: Vec<MachineRequest>,
+    events: bool,
+    maintenance: Vec<(usize, Maintenance)>,
+}
+
+/// The parts that a board is assembled from.
+pub(super) struct Parts {
+    pub(super) ram: Arc<GuestRam>,
+    pub(super) map: AddressMap,
+    pub(super) slots: Vec<Slot>,
+    pub(super) gic: Gic,
+    pub(super) clock: Clock,
+    pub(super) psci: Psci,
+    pub(super) power_key: DeviceId,
+    pub(super) flash: Vec<DeviceId>,
+}
+
+impl Board {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts {
+            ram,
+            map,
+            slots,
+            gic,
+            clock,
+            psci,
+            power_key,
+            flash,
+        } = parts;
+        let generation = map.generation();
+        let map = Arc::new(RwLock::new(map));
+        let dma = Dma::new(ram.clone(), map.clone());
+        Self {
+            ram,
+            map,
+            dma,
+            slots,
+            gic,
+            v2m: GicV2m::new(32 + spi::V2M_BASE, spi::V2M_COUNT),
+            clock,
+            psci,
+            power_key,
+            flash,
+            generation,
+            requests: Vec::new(),
+            events: false,
+            maintenance: Vec::new(),
+        }
+    }
+
+    /// Guest-physical memory.
+    #[must_use]
+    pub fn dma(&self) -> &Dma {
+        &self.dma
+    }
+
+    /// The physical memory map as it is now.
+    #[must_use]
+    pub fn map(&self) -> AddressMap {
+        self.map
+            .read()
+            .unwrap_or_else(|poison| poison.into_inner())
+            .clone()
+    }
+
+    /// The devices, by their number in the map.
+    #[must_use]
+    pub fn devices(&self) -> Vec<DeviceInfo> {
+        self.slots
+            .iter()
+            .map(|s| DeviceInfo {
+                name: s.name.clone(),
+                kind: s.device.kind(),
+            })
+            .collect()
+    }
+
+    /// Virtual time now.
+    #[must_use]
+    pub fn now(&self) -> VirtualTime {
+        self.clock.now()
+    }
+
+    /// Resets every device; memory keeps its contents.
+    pub(crate) fn reset(&mut self, kind: ResetKind) {
+        for n in 0..self.slots.len() {
+            self.with_device(DeviceId(n), |device, cx| device.reset(cx, kind));
+        }
+        self.gic.reset();
+        self.psci.reset();
+        self.requests.clear();
+        self.maintenance.clear();
+        self.events = false;
+        self.update_flash();
+    }
+
+    /// Presses and releases the power key.
+    pub(crate) fn press_power_key(&mut self) {
+        let Some(slot) = self.slots.get_mut(self.power_key.0) else {
+            return;
+        };
+        let device: &mut dyn Any = slot.device.as_mut();
+        if let Some(gpio) = device.downcast_mut::<Pl061>() {
+            let mut cx = Cx {
+                now: self.clock.now(),
+                wall_ns: self.clock.wall_ns(),
+                dma: &self.dma,
+                wiring: &mut slot.wiring,
+            };
+            gpio.pulse(&mut cx, super::POWER_KEY_PIN);
+        }
+        self.settle(self.power_key);
+    }
+
+    /// Lets every device look at its host side.
+    pub(crate) fn poll_devices(&mut self) {
+        for n in 0..self.slots.len() {
+            self.with_device(DeviceId(n), |device, cx| device.poll(cx));
+        }
+    }
+
+    /// Calls the devices whose time has come, and returns the next time that one asks for.
+    pub(crate) fn run_timers(&mut self) -> Option<VirtualTime> {
+        let now = self.clock.now();
+        for n in 0..self.slots.len() {
+            if self.slots[n].wiring.deadline.is_some_and(|at| at <= now) {
+                self.slots[n].wiring.deadline = None;
+                self.with_device(DeviceId(n), |device, cx| device.timer(cx));
+            }
+        }
+        self.slots.iter().filter_map(|s| s.wiring.deadline).min()
+    }
+
+    /// Takes what the guest or a device asked of the machine.
+    pub(crate) fn take_requests(&mut self) -> Vec<MachineRequest> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Takes maintenance that CPUs asked of the others, with who asked.
+    pub(crate) fn take_maintenance(&mut self) -> Vec<(usize, Maintenance)> {
+        std::mem::take(&mut self.maintenance)
+    }
+
+    /// Whether an event was sent since the last call.
+    pub(crate) fn take_event(&mut self) -> bool {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Sets the levels of a CPU's private interrupts.
+    pub(crate) fn set_ppi(&mut self, cpu: usize, intid: u32, level: bool) {
+        self.gic.set_ppi(cpu, intid - 16, level);
+    }
+
+    /// The interrupt inputs that the GIC drives.
+    pub(crate) fn lines(&self, cpu: usize) -> InterruptLines {
+        let outputs = self.gic.outputs(cpu);
+        InterruptLines {
+            irq: outputs.irq,
+            fiq: outputs.fiq,
+        }
+    }
+
+    /// Runs `act` on a device and passes on what it asks for.
+    fn with_device<R>(
+        &mut self,
+        id: DeviceId,
+        act: impl FnOnce(&mut dyn Device, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
+        let slot = self.slots.get_mut(id.0)?;
+        let mut cx = Cx {
+            now: self.clock.now(),
+            wall_ns: self.clock.wall_ns(),
+            dma: &self.dma,
+            wiring: &mut slot.wiring,
+        };
+        let result = act(slot.device.as_mut(), &mut cx);
+        self.settle(id);
+        Some(result)
+    }
+
+    /// Drives the device's interrupt lines and collects its requests.
+    fn settle(&mut self, id: DeviceId) {
+        let slot = &mut self.slots[id.0];
+        let mut changed = slot.wiring.levels ^ slot.driven;
+        slot.driven = slot.wiring.levels;
+        while changed != 0 {
+            let pin = changed.trailing_zeros();
+            changed &= changed - 1;
+            if let Some(spi) = slot.spis.get(pin as usize) {
+                self.gic.set_spi(*spi, slot.driven >> pin & 1 != 0);
+            }
+        }
+        self.requests.extend(slot.wiring.request.take());
+        if self.flash.contains(&id) {
+            self.update_flash();
+        }
+    }
+
+    fn gic_frame_read(
+        &mut self,
+        cpu: usize,
+        number: usize,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<u64, ferrite_machine::BusError> {
+        match number {
+            frame::DISTRIBUTOR => self.gic.read(cpu, Frame::Distributor, offset, bytes),
+            frame::CPU_INTERFACE => self.gic.read(cpu, Frame::CpuInterface, offset, bytes),
+            frame::REDISTRIBUTORS => self.gic.read(cpu, Frame::Redistributors, offset, bytes),
+            _ => self.v2m.read(offset, bytes),
+        }
+    }
+
+    fn gic_frame_write(
+        &mut self,
+        cpu: usize,
+        number: usize,
+        offset: u64,
+        bytes: u64,
+        value: u64,
+    ) -> Result<(), ferrite_machine::BusError> {
+        match number {
+            frame::DISTRIBUTOR => self
+                .gic
+                .write(cpu, Frame::Distributor, offset, bytes, value),
+            frame::CPU_INTERFACE => self
+                .gic
+                .write(cpu, Frame::CpuInterface, offset, bytes, value),
+            frame::REDISTRIBUTORS => {
+                self.gic
+                    .write(cpu, Frame::Redistributors, offset, bytes, value)
+            }
+            _ => {
+                if let Some(spi) = self.v2m.write(offset, bytes, value)? {
+                    self.gic.pulse_spi(spi);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Maps each flash bank as memory while it reads as an array, as registers otherwise.
+    fn update_flash(&mut self) {
+        let mut map = self
+            .map
+            .write()
+            .unwrap_or_else(|poison| poison.into_inner());
+        for (bank, id) in self.flash.iter().enumerate() {
+            let device: &dyn Any = self.slots[id.0].device.as_ref();
+            let Some(flash) = device.downcast_ref::<CfiFlash>() else {
+                continue;
+            };
+            let at = GuestPhys(FLASH.base + bank as u64 * FLASH.len);
+            let kind = match flash.read_mode() {
+                true => RegionKind::Rom(RamOffset(bank as u64 * FLASH.len), Some((*id, 0))),
+                false => RegionKind::Device(*id, 0),
+            };
+            if map.find(at).is_some_and(|(region, _)| region.kind != kind) {
+                map.set_kind(at, kind);
+            }
+        }
+        self.generation = map.generation();
+    }
+
+    /// The region and offset that an access of `bytes` bytes at `at` goes to.
+    fn target(&self, at: GuestPhys, bytes: u64) -> Result<(RegionKind, u64), BusError> {
+        let map = self.map.read().unwrap_or_else(|poison| poison.into_inner());
+        let (region, offset) = map.find(at).ok_or(BusError)?;
+        if bytes > region.len - offset {
+            return Err(BusError);
+        }
+        Ok((region.kind, offset))
+    }
+}
+
+impl Platform for Board {
+    fn ram(&self) -> &Arc<GuestRam> {
+        &self.ram
+    }
+
+    fn page(&self, at: GuestPhys) -> PhysPage {
+        let map = self.map.read().unwrap_or_else(|poison| poison.into_inner());
+        let Some((region, offset)) = map.find(at.page()) else {
+            return PhysPage::Device;
+        };
+        let whole = region.len - offset >= PAGE_SIZE;
+        match region.kind {
+            RegionKind::Ram(base) if whole => PhysPage::Ram {
+                at: base.offset(offset),
+                writable: true,
+            },
+            RegionKind::Rom(base, _) if whole => PhysPage::Ram {
+                at: base.offset(offset),
+                writable: false,
+            },
+            _ => PhysPage::Device,
+        }
+    }
+
+    fn map_generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn read(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
+        match self.target(at, bytes)? {
+            (RegionKind::Device(GIC, frame), offset) => self
+                .gic_frame_read(cpu, frame, offset, bytes)
+                .map_err(|_| BusError),
+            (RegionKind::Device(id, region), offset) => self
+                .with_device(id, |device, cx| device.read(cx, region, offset, bytes))
+                .unwrap_or(Err(ferrite_machine::BusError))
+                .map_err(|_| BusError),
+            (RegionKind::Ram(base) | RegionKind::Rom(base, _), offset) => {
+                let mut data = [0; 8];
+                let data_len = data.len().min(bytes as usize);
+                self.ram
+                    .read_bytes(base.offset(offset), &mut data[..data_len])
+                    .ok_or(BusError)?;
+                Ok(u64::from_le_bytes(data))
+            }
+        }
+    }
+
+    fn write(&mut self, cpu: usize, at: GuestPhys, bytes: u64, value: u64) -> Result<(), BusError> {
+        match self.target(at, bytes)? {
+            (RegionKind::Device(GIC, frame), offset) => self
+                .gic_frame_write(cpu, frame, offset, bytes, value)
+                .map_err(|_| BusError),
+            (RegionKind::Device(id, region) | RegionKind::Rom(_, Some((id, region))), offset) => {
+                self.with_device(id, |device, cx| {
+                    device.write(cx, region, offset, bytes, value)
+                })
+                .unwrap_or(Err(ferrite_machine::BusError))
+                .map_err(|_| BusError)
+            }
+            (RegionKind::Rom(..), _) => Ok(()),
+            (RegionKind::Ram(base), offset) => {
+                let data = value.to_le_bytes();
+                let data = data.get(..bytes as usize).ok_or(BusError)?;
+                self.ram
+                    .write_bytes(base.offset(offset), data)
+                    .ok_or(BusError)
+            }
+        }
+    }
+
+    fn counter(&self) -> u64 {
+        self.clock.now().0 / NS_PER_TICK
+    }
+
+    fn counter_frequency(&self) -> u64 {
+        1_000_000_000 / NS_PER_TICK
+    }
+
+    fn gic_read(&mut self, cpu: usize, register: u32) -> Option<u64> {
+        self.gic.sysreg_read(cpu, register)
+    }
+
+    fn gic_write(&mut self, cpu: usize, register: u32, value: u64) -> Option<()> {
+        self.gic.sysreg_write(cpu, register, value)
+    }
+
+    fn has_gic_registers(&self) -> bool {
+        self.gic.has_system_registers()
+    }
+
+    fn interrupts(&self, cpu: usize) -> Option<InterruptLines> {
+        Some(self.lines(cpu))
+    }
+
+    fn firmware_call(
+        &mut self,
+        cpu: usize,
+        conduit: Conduit,
+        arguments: [u64; 4],
+    ) -> Option<FirmwareResult> {
+        if conduit != Conduit::Hvc {
+            return None;
+        }
+        let Some(answer) = self.psci.call(cpu, arguments) else {
+            // Unknown services answer "not supported" by the SMC calling convention.
+            return Some(FirmwareResult {
+                x0: u64::MAX,
+                then: AfterCall::Continue,
+            });
+        };
+        self.requests.extend(answer.request);
+        Some(answer.result)
+    }
+
+    fn send_event(&mut self, _cpu: usize) {
+        self.events = true;
+    }
+
+    fn broadcast(&mut self, cpu: usize, maintenance: Maintenance) {
+        self.maintenance.push((cpu, maintenance));
+    }
+}
+
+/// Counter value at a virtual time, rounded up, and back: see [`NS_PER_TICK`].
+pub(crate) fn counter_to_time(counter: u64) -> VirtualTime {
+    VirtualTime(counter.saturating_mul(NS_PER_TICK))
+}
