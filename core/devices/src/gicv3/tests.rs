@@ -268,3 +268,116 @@ fn directions_of_system_registers_are_kept() {
     assert_eq!(icc::IAR1, 3 << 14 | 12 << 7 | 12 << 3);
     assert_eq!(icc::PMR, 3 << 14 | 4 << 7 | 6 << 3);
 }
+
+/// A step of the sequence that [`system_registers_answer_as_on_virt`] runs.
+enum Step {
+    /// Write.
+    W(u32, u64),
+    /// Read: the register and what QEMU's virt answers.
+    R(u32, u64),
+    /// Write to the redistributor's SGI frame.
+    M(u64, u32),
+}
+
+#[test]
+fn system_registers_answer_as_on_virt() {
+    use Step::{M, R, W};
+    let steps = [
+        // After reset.
+        R(icc::CTLR, 0x8c00),
+        R(icc::SRE, 7),
+        R(icc::PMR, 0),
+        R(icc::BPR0, 2),
+        R(icc::BPR1, 3),
+        R(icc::RPR, 0xff),
+        R(icc::IGRPEN0, 0),
+        R(icc::IGRPEN1, 0),
+        R(icc::HPPIR0, 0x3ff),
+        R(icc::HPPIR1, 0x3ff),
+        R(icc::IAR0, 0x3ff),
+        R(icc::IAR1, 0x3ff),
+        // What can be written.
+        W(icc::PMR, 0xff),
+        R(icc::PMR, 0xf8),
+        W(icc::PMR, 8),
+        R(icc::PMR, 8),
+        W(icc::BPR0, 0),
+        R(icc::BPR0, 2),
+        W(icc::BPR0, 7),
+        R(icc::BPR0, 7),
+        W(icc::BPR1, 7),
+        R(icc::BPR1, 7),
+        W(icc::BPR1, 1),
+        R(icc::BPR1, 3),
+        W(icc::BPR0, 1),
+        W(icc::CTLR, 0xffff_ffff),
+        R(icc::CTLR, 0x8c03),
+        R(icc::BPR1, 3),
+        W(icc::BPR0, 5),
+        R(icc::BPR1, 6),
+        W(icc::BPR1, 7),
+        R(icc::BPR1, 6),
+        W(icc::CTLR, 0),
+        R(icc::CTLR, 0x8c00),
+        R(icc::BPR1, 3),
+        W(icc::BPR0, 0),
+        W(icc::SRE, 0),
+        R(icc::SRE, 7),
+        W(icc::IGRPEN0, 0xff),
+        R(icc::IGRPEN0, 1),
+        W(icc::IGRPEN1, 0xff),
+        R(icc::IGRPEN1, 1),
+        // Priorities drop in the group that runs.
+        W(icc::AP1R0, 0x10_0000),
+        R(icc::RPR, 0xa0),
+        W(icc::AP0R0, 3),
+        R(icc::RPR, 0),
+        W(icc::EOIR1, 32),
+        R(icc::AP0R0, 3),
+        R(icc::AP1R0, 0x10_0000),
+        W(icc::EOIR0, 32),
+        R(icc::AP0R0, 2),
+        W(icc::EOIR0, 32),
+        R(icc::AP0R0, 0),
+        W(icc::EOIR1, 1023),
+        R(icc::AP1R0, 0x10_0000),
+        W(icc::EOIR1, 0),
+        R(icc::AP1R0, 0),
+        // SGIs 0 to 7 in group 1, the others in group 0.
+        M(0x100, 0xffff),
+        M(0x080, 0x00ff),
+        W(icc::PMR, 0xff),
+        W(icc::SGI1R, 5 << 24 | 1),
+        R(icc::HPPIR1, 5),
+        R(icc::IAR1, 5),
+        R(icc::RPR, 0),
+        R(icc::AP1R0, 1),
+        W(icc::EOIR1, 5),
+        W(icc::SGI1R, 9 << 24 | 1),
+        R(icc::HPPIR0, 0x3ff),
+        W(icc::SGI0R, 9 << 24 | 1),
+        R(icc::HPPIR0, 9),
+        R(icc::HPPIR1, 0x3ff),
+        R(icc::IAR1, 0x3ff),
+        R(icc::IAR0, 9),
+        R(icc::AP0R0, 1),
+        W(icc::EOIR0, 9),
+        W(icc::ASGI1R, 10 << 24 | 1),
+        R(icc::HPPIR0, 10),
+        R(icc::IAR0, 10),
+        W(icc::EOIR0, 10),
+        W(icc::ASGI1R, 3 << 24 | 1),
+        R(icc::HPPIR1, 0x3ff),
+        W(icc::SGI0R, 3 << 24 | 1),
+        R(icc::HPPIR1, 0x3ff),
+    ];
+    let mut gic = GicV3::new(&[0]);
+    write(&mut gic, D, 0, 3);
+    for (number, step) in steps.into_iter().enumerate() {
+        match step {
+            W(register, value) => set(&mut gic, 0, register, value),
+            R(register, value) => assert_eq!(get(&mut gic, 0, register), value, "step {number}"),
+            M(offset, value) => write(&mut gic, Frame::Redistributors, 0x1_0000 + offset, value),
+        }
+    }
+}
