@@ -1,6 +1,6 @@
 //! Integer, bitwise and permuting operations on lanes.
 //!
-//! A row of the table names an operation, the [form](forms) in which operands' lanes flow into the
+//! A row of the table names an operation, the form (`forms.rs`) in which operands' lanes flow into the
 //! result's, and the lane widths. The lane function has the operation's name in lower case.
 
 mod arith;
