@@ -82,3 +82,40 @@ impl Drop for P9Thread {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use ferrite_devices::virtio::p9::ServerOptions;
+
+    use super::*;
+    use crate::backend::host_folder::{HostFolder, SecurityModel};
+
+    #[test]
+    fn answers_come_in_order_with_a_wake_up_each() {
+        let shared = tempfile::tempdir().unwrap();
+        let folder = HostFolder::open(shared.path(), SecurityModel::None).unwrap();
+        let server = Server::new(Box::new(folder), ServerOptions::default());
+        let (wake, woken) = channel();
+        let waker: Waker = Arc::new(move || {
+            let _ = wake.send(());
+        });
+        let mut thread = P9Thread::new(server, waker).unwrap();
+        // Tversion with a tag of its own for each.
+        let version = |tag: u8| {
+            let body = b"\0\0\x01\0\x08\09P2000.L";
+            [b"\x15\0\0\0\x64", &[tag, 0][..], body].concat()
+        };
+        for id in 0..3 {
+            thread.submit(id, version(id as u8), 100);
+        }
+        for id in 0..3 {
+            woken.recv_timeout(Duration::from_secs(30)).unwrap();
+            let (answered, reply) = thread.poll().unwrap();
+            assert_eq!((answered, reply[4], reply[5]), (id, 0x65, id as u8));
+        }
+    }
+}

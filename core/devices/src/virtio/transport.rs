@@ -244,22 +244,26 @@ impl Transport {
         self.config_generation
     }
 
-    /// Reads `bytes` (up to 8) little-endian bytes of the configuration space; what lies beyond its
-    /// end reads as zero.
+    /// Reads `bytes` (1, 2 or 4) little-endian bytes of the configuration space. What reaches beyond
+    /// its end reads as all ones, as in QEMU.
     #[must_use]
-    pub fn read_config(&self, offset: u64, bytes: u64) -> u64 {
+    pub fn read_config(&self, offset: u64, bytes: u64) -> u32 {
         let config = self.device.config();
-        (0..bytes.min(8)).rev().fold(0, |value, n| {
-            let at = offset
-                .checked_add(n)
-                .and_then(|at| usize::try_from(at).ok());
-            let byte = at.and_then(|at| config.get(at)).copied().unwrap_or(0);
-            value << 8 | u64::from(byte)
-        })
+        let there = usize::try_from(offset).ok().and_then(|start| {
+            let end = start.checked_add(usize::try_from(bytes).ok()?)?;
+            config.get(start..end)
+        });
+        match there {
+            Some(bytes) => bytes
+                .iter()
+                .rev()
+                .fold(0, |value, byte| value << 8 | u32::from(*byte)),
+            None => u32::MAX >> (32 - 8 * bytes.clamp(1, 4)),
+        }
     }
 
-    /// Writes `bytes` (up to 8) little-endian bytes of the configuration space.
-    pub fn write_config(&mut self, offset: u64, bytes: u64, value: u64) {
+    /// Writes `bytes` (1, 2 or 4) little-endian bytes of the configuration space.
+    pub fn write_config(&mut self, offset: u64, bytes: u64, value: u32) {
         let data = value.to_le_bytes();
         if let (Ok(offset), Some(data)) = (usize::try_from(offset), data.get(..bytes as usize)) {
             self.device.write_config(offset, data);

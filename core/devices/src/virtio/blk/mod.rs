@@ -31,6 +31,10 @@ const MAX_RANGE_SECTORS: u32 = 0x3f_ffff;
 /// Entries of the queue where the transport does not offer more.
 const QUEUE_SIZE: u16 = 256;
 
+/// The geometry that disks of no particular one have.
+const HEADS: u8 = 16;
+const SECTORS_PER_TRACK: u8 = 63;
+
 /// What a user can choose of a block device.
 #[derive(Clone, Debug)]
 pub struct BlkOptions {
@@ -130,6 +134,12 @@ impl VirtioBlk {
             next_tag: 0,
             bytes_in_flight: 0,
         })
+    }
+
+    /// Cylinders of the geometry, from 2 to 16383 as in QEMU.
+    fn cylinders(&self) -> u16 {
+        let per_cylinder = u64::from(HEADS) * u64::from(SECTORS_PER_TRACK);
+        (self.capacity / per_cylinder).clamp(2, 16383) as u16
     }
 
     /// Works until there is nothing to do or enough was done for one call.
@@ -379,8 +389,9 @@ impl VirtioDevice for VirtioBlk {
     }
 
     fn features(&self) -> u64 {
-        let common = feature::SEG_MAX | feature::BLK_SIZE | feature::FLUSH | feature::TOPOLOGY;
-        common
+        let shape = feature::SEG_MAX | feature::GEOMETRY | feature::BLK_SIZE | feature::TOPOLOGY;
+        shape
+            | feature::FLUSH
             | if self.backend.read_only() {
                 feature::RO
             } else {
@@ -396,11 +407,12 @@ impl VirtioDevice for VirtioBlk {
         let logical = self.options.logical_block_size;
         let exponent = (self.options.physical_block_size / logical).trailing_zeros() as u8;
         let block_sectors = logical / SECTOR as u32;
-        let mut config = Vec::with_capacity(60);
+        let mut config = Vec::with_capacity(57);
         config.extend(self.capacity.to_le_bytes());
         config.extend(0_u32.to_le_bytes()); // size_max: not offered
         config.extend((u32::from(QUEUE_SIZE) - 2).to_le_bytes()); // seg_max
-        config.extend([0; 4]); // geometry: not offered
+        config.extend(self.cylinders().to_le_bytes());
+        config.extend([HEADS, SECTORS_PER_TRACK]);
         config.extend(logical.to_le_bytes());
         config.extend([exponent, 0]); // physical_block_exp, alignment_offset
         config.extend([0; 2]); // min_io_size
@@ -412,7 +424,7 @@ impl VirtioDevice for VirtioBlk {
         config.extend(block_sectors.to_le_bytes()); // discard_sector_alignment
         config.extend(MAX_RANGE_SECTORS.to_le_bytes()); // max_write_zeroes_sectors
         config.extend(1_u32.to_le_bytes()); // max_write_zeroes_seg
-        config.extend([1, 0, 0, 0]); // write_zeroes_may_unmap
+        config.push(1); // write_zeroes_may_unmap
         config
     }
 

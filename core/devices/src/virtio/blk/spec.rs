@@ -7,6 +7,8 @@ pub const SECTOR: u64 = 512;
 pub mod feature {
     /// `seg_max` is valid.
     pub const SEG_MAX: u64 = 1 << 2;
+    /// The geometry fields are valid.
+    pub const GEOMETRY: u64 = 1 << 4;
     /// The disk is read-only.
     pub const RO: u64 = 1 << 5;
     /// `blk_size` is valid.

@@ -349,6 +349,21 @@ fn the_configuration_tells_of_blocks() {
     assert_eq!(read(&mut guest, 2, 1024).0, OK);
 }
 
+/// What QEMU 7.2 shows for a disk of 700 bytes (`-M virt`, read through its test protocol).
+#[test]
+fn the_configuration_is_that_of_qemu() {
+    const QEMU: [u8; 57] = [
+        2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0, 0, 0, 2, 0, 0x10, 0x3f, 0, 2, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 1, 0, 1, 0, 0xff, 0xff, 0x3f, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0x3f,
+        0, 1, 0, 0, 0, 1,
+    ];
+    let storage = Box::new(MemoryBackend::new(vec![1; 700]));
+    let node = BlockNode::new(storage, NodeOptions::default()).unwrap();
+    let mut guest = guest_on(Box::new(node), MmioVersion::Modern);
+    assert_eq!(guest.config::<57>(0), QEMU);
+    assert_eq!(guest.offered(), 0x101_3000_6e54);
+}
+
 #[test]
 fn impossible_block_sizes_are_refused() {
     let make = |logical_block_size, physical_block_size| {

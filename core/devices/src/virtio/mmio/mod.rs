@@ -251,16 +251,19 @@ impl Device for VirtioMmio {
 
     fn read(
         &mut self,
-        _cx: &mut Cx<'_>,
-        _region: usize,
+        cx: &mut Cx<'_>,
+        region: usize,
         offset: u64,
         bytes: u64,
     ) -> Result<u64, BusError> {
+        if bytes == 8 {
+            // Nothing here is wider than 32 bits: it takes two accesses.
+            let low = self.read(cx, region, offset, 4)?;
+            return Ok(low | self.read(cx, region, offset + 4, 4)? << 32);
+        }
         if offset >= CONFIG {
-            return Ok(self
-                .slot
-                .as_ref()
-                .map_or(0, |t| t.read_config(offset - CONFIG, bytes)));
+            let config = |t: &Transport| t.read_config(offset - CONFIG, bytes);
+            return Ok(u64::from(self.slot.as_ref().map_or(0, config)));
         }
         // Registers are 32 bits wide and read so only; anything else reads as zero.
         let register = Register::at(offset).filter(|_| bytes == 4);
@@ -270,18 +273,24 @@ impl Device for VirtioMmio {
     fn write(
         &mut self,
         cx: &mut Cx<'_>,
-        _region: usize,
+        region: usize,
         offset: u64,
         bytes: u64,
         value: u64,
     ) -> Result<(), BusError> {
+        if bytes == 8 {
+            self.write(cx, region, offset, 4, value & u64::from(u32::MAX))?;
+            return self.write(cx, region, offset + 4, 4, value >> 32);
+        }
+        // The value has at most 32 bits that count.
+        let value = value as u32;
         if offset >= CONFIG {
             if let Some(t) = &mut self.slot {
                 t.write_config(offset - CONFIG, bytes, value);
                 self.run(cx, Transport::poll);
             }
         } else if let Some(register) = Register::at(offset).filter(|_| bytes == 4) {
-            self.write_register(cx, register, value as u32);
+            self.write_register(cx, register, value);
         }
         Ok(())
     }
