@@ -85,6 +85,29 @@ impl VirtioMmio {
         }
     }
 
+    /// Reads 1, 2 or 4 bytes.
+    fn read_narrow(&self, offset: u64, bytes: u64) -> u32 {
+        if offset >= CONFIG {
+            let config = |t: &Transport| t.read_config(offset - CONFIG, bytes);
+            return self.slot.as_ref().map_or(0, config);
+        }
+        // Registers are 32 bits wide and read so only; anything else reads as zero.
+        let register = Register::at(offset).filter(|_| bytes == 4);
+        register.map_or(0, |r| self.read_register(r))
+    }
+
+    /// Writes 1, 2 or 4 bytes.
+    fn write_narrow(&mut self, cx: &mut Cx<'_>, offset: u64, bytes: u64, value: u32) {
+        if offset >= CONFIG {
+            if let Some(t) = &mut self.slot {
+                t.write_config(offset - CONFIG, bytes, value);
+                self.run(cx, Transport::poll);
+            }
+        } else if let Some(register) = Register::at(offset).filter(|_| bytes == 4) {
+            self.write_register(cx, register, value);
+        }
+    }
+
     fn read_register(&self, register: Register) -> u32 {
         let Some(t) = &self.slot else {
             return match register {
@@ -251,46 +274,31 @@ impl Device for VirtioMmio {
 
     fn read(
         &mut self,
-        cx: &mut Cx<'_>,
-        region: usize,
+        _cx: &mut Cx<'_>,
+        _region: usize,
         offset: u64,
         bytes: u64,
     ) -> Result<u64, BusError> {
-        if bytes == 8 {
-            // Nothing here is wider than 32 bits: it takes two accesses.
-            let low = self.read(cx, region, offset, 4)?;
-            return Ok(low | self.read(cx, region, offset + 4, 4)? << 32);
-        }
-        if offset >= CONFIG {
-            let config = |t: &Transport| t.read_config(offset - CONFIG, bytes);
-            return Ok(u64::from(self.slot.as_ref().map_or(0, config)));
-        }
-        // Registers are 32 bits wide and read so only; anything else reads as zero.
-        let register = Register::at(offset).filter(|_| bytes == 4);
-        Ok(register.map_or(0, |r| u64::from(self.read_register(r))))
+        // Nothing here is wider than 32 bits: eight bytes take two accesses.
+        Ok(if bytes == 8 {
+            let high = self.read_narrow(offset + 4, 4);
+            u64::from(self.read_narrow(offset, 4)) | u64::from(high) << 32
+        } else {
+            u64::from(self.read_narrow(offset, bytes))
+        })
     }
 
     fn write(
         &mut self,
         cx: &mut Cx<'_>,
-        region: usize,
+        _region: usize,
         offset: u64,
         bytes: u64,
         value: u64,
     ) -> Result<(), BusError> {
+        self.write_narrow(cx, offset, bytes.min(4), value as u32);
         if bytes == 8 {
-            self.write(cx, region, offset, 4, value & u64::from(u32::MAX))?;
-            return self.write(cx, region, offset + 4, 4, value >> 32);
-        }
-        // The value has at most 32 bits that count.
-        let value = value as u32;
-        if offset >= CONFIG {
-            if let Some(t) = &mut self.slot {
-                t.write_config(offset - CONFIG, bytes, value);
-                self.run(cx, Transport::poll);
-            }
-        } else if let Some(register) = Register::at(offset).filter(|_| bytes == 4) {
-            self.write_register(cx, register, value);
+            self.write_narrow(cx, offset + 4, 4, (value >> 32) as u32);
         }
         Ok(())
     }
