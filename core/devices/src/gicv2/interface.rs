@@ -3,7 +3,7 @@
 use super::GicV2;
 use super::spec::{BPR_MASK, CpuControl, GICC_IIDR, MIN_ABPR, gicc};
 use super::state::Interface;
-use crate::gic::spec::{OTHER_GROUP, PRIVATE, SGIS, SPECIAL, SPURIOUS};
+use crate::gic::spec::{IDLE_PRIORITY, OTHER_GROUP, PRIVATE, SGIS, SPECIAL, SPURIOUS};
 use crate::gic::{Pending, drop_priority, group_priority, running_priority, shared_place};
 use crate::words::merge;
 
@@ -123,10 +123,11 @@ impl GicV2 {
         id
     }
 
-    /// GICC_EOIR: drops the running priority and, unless EOImode is set, deactivates (4.4.5).
+    /// GICC_EOIR: drops the running priority and, unless EOImode is set, deactivates (4.4.5). With
+    /// nothing to end it is UNPREDICTABLE, and ignored.
     fn end(&mut self, cpu: usize, value: u32) {
         let interface = &mut self.state.cpus[cpu];
-        if value & 0x3ff >= SPECIAL {
+        if value & 0x3ff >= SPECIAL || interface.running_priority() == IDLE_PRIORITY {
             return;
         }
         drop_priority(&mut interface.active);
