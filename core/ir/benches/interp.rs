@@ -360,8 +360,8 @@ fn main() {
         cpu.set(x(4).0, 100_000);
         cpu.set(x(29).0, 0x8_0000);
         let mut best = f64::MAX;
-        const INSNS: u64 = 100_000_000;
-        for _ in 0..5 {
+        const INSNS: u64 = 4_000_000;
+        for _ in 0..100 {
             cpu.set(slot::BUDGET, INSNS);
             let start = Instant::now();
             engine.run(&mut program, &mut cpu, 0);

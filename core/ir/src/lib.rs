@@ -35,6 +35,7 @@ pub mod eval;
 pub mod interp;
 pub mod op;
 mod operands;
+pub mod opt;
 pub mod state;
 mod text;
 

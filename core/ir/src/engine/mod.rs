@@ -27,6 +27,7 @@ use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE};
 use crate::env::{CodeKey, Env};
 use crate::interp::{self, BlockEnd};
 use crate::op::Region;
+use crate::opt;
 use crate::state::{VcpuBlock, slot};
 
 use cache::{Cache, Id, Key};
@@ -240,7 +241,7 @@ impl Engine {
         Some(id)
     }
 
-    fn insert(&mut self, key: Key, region: Region) -> Id {
+    fn insert(&mut self, key: Key, mut region: Region) -> Id {
         debug_assert!(
             u64::from(region.bytes) <= PAGE_SIZE - key.at.in_page() || region.insns <= 1,
             "a region of {} bytes leaves its page",
@@ -251,6 +252,7 @@ impl Engine {
         }
         self.stats.regions += 1;
         self.stats.insns += u64::from(region.insns);
+        opt::optimise(&mut region);
         let code = match interp::lower(&region) {
             Ok(code) => code,
             Err(error) => panic!("region at {:#x}: {error}", region.entry),

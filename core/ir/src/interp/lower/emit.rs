@@ -185,17 +185,15 @@ impl Emitter {
                     left = left.saturating_sub(1);
                     self.mark(left, Some(pc));
                 }
-                Op::Set { to, .. } if to.0 == slot::PC => {
-                    if self.plan.actions[at as usize] == Action::Emit {
-                        self.op(block, at, op)?;
-                    }
-                    self.mark(left, None);
-                }
                 _ => match self.plan.actions[at as usize] {
                     Action::Emit => self.op(block, at, op)?,
                     Action::Pair(first) => self.pair(block, first, at)?,
+                    Action::Sink(def) => self.op(block, at, self.plan.op(block, def))?,
                     Action::Skip => {}
                 },
+            }
+            if matches!(op, Op::Set { to, .. } if to.0 == slot::PC) {
+                self.mark(left, None);
             }
             self.release(at);
         }
@@ -642,6 +640,13 @@ impl Emitter {
             self.push(Code::Select, to, a, b, u64::from(c));
             return Ok(());
         };
+        let (cc, x, y, a, b) = if self.plan.constant(x).is_some() {
+            let (cc, negate) = exchange(cc);
+            let (a, b) = if negate { (b, a) } else { (a, b) };
+            (cc, y, x, a, b)
+        } else {
+            (cc, x, y, a, b)
+        };
         let codes = compare_codes(cc, w).select;
         let x = self.slot(x)?;
         let y = self.operand(y);
@@ -676,7 +681,7 @@ impl Emitter {
             }
         }
         let variable = |v: Int| self.plan.constant(v).is_none().then_some(v);
-        let copies = [variable(a), variable(b).filter(|_| kind.reads_b())];
+        let copies = [variable(a), if kind.reads_b() { variable(b) } else { None }];
         self.places.set_flag_copy(0, copies[0]);
         self.places.set_flag_copy(1, copies[1]);
         self.last_flags = kind.reads_b().then_some(LastFlags {
@@ -931,13 +936,15 @@ impl Emitter {
                 return self.branch_flags(cc, w, then, other);
             }
             if (flags.a, flags.b) == (b, a) {
-                let x = exchange(cc, then, other);
-                return self.branch_flags(x.cc, w, x.then, x.other);
+                let (cc, negate) = exchange(cc);
+                let (then, other) = if negate { (other, then) } else { (then, other) };
+                return self.branch_flags(cc, w, then, other);
             }
         }
         if self.plan.constant(a).is_some() && self.plan.constant(b).is_none() {
-            let x = exchange(cc, then, other);
-            return self.branch_plain(x.cc, w, [b, a], x.then, x.other);
+            let (cc, negate) = exchange(cc);
+            let (then, other) = if negate { (other, then) } else { (then, other) };
+            return self.branch_plain(cc, w, [b, a], then, other);
         }
         self.branch_plain(cc, w, [a, b], then, other)
     }

@@ -1,6 +1,6 @@
 //! What is known about a block before its instructions are written.
 
-use crate::op::{BinOp, Block, Cc, FlagKind, Int, Op, Size, Target, Terminator, Value, Width};
+use crate::op::{BinOp, Block, Cc, FlagKind, Int, Op, Size, Terminator, Value, Width};
 use crate::state::slot;
 
 /// What is known about one value.
@@ -8,6 +8,8 @@ use crate::state::slot;
 pub(super) struct Facts {
     /// Readers.
     pub uses: u32,
+    /// Position of the first reader.
+    pub first: u32,
     /// Position of the last reader: the value need not be kept beyond.
     pub last: u32,
     /// Position of the definition.
@@ -27,6 +29,8 @@ pub(super) enum Action {
     Skip,
     /// A memory access that takes along the one at this position, which accesses the unit before.
     Pair(u32),
+    /// A `Set` at which the value defined at this position is computed.
+    Sink(u32),
 }
 
 /// The plan of a block. A *position* is an index into `order`; the terminator's is one past.
@@ -107,6 +111,9 @@ impl Plan {
             let op = self.op(block, at);
             op.reads(|v| {
                 let facts = self.facts_mut(v);
+                if facts.uses == 0 {
+                    facts.first = at;
+                }
                 facts.uses += 1;
                 facts.last = at;
             });
@@ -199,11 +206,12 @@ impl Plan {
                 self.fuse_address(block, at, addr, false);
             }
             Op::Select { c, .. } => {
-                if let Some((def, Op::Compare { b, .. })) = self.only_reader(block, c) {
-                    let fits = self
-                        .constant(*b)
-                        .is_none_or(|b| i64::from(b as i32) as u64 == b);
-                    if fits {
+                if let Some((def, Op::Compare { a, b, .. })) = self.only_reader(block, c) {
+                    let fits = |a: Int| {
+                        self.constant(a)
+                            .is_none_or(|a| i64::from(a as i32) as u64 == a)
+                    };
+                    if fits(*a) && fits(*b) {
                         self.defer(block, def, at);
                     }
                 }
@@ -387,16 +395,38 @@ impl Plan {
                 self.op(block, def),
                 Op::Get { .. } | Op::GetVec { .. } | Op::Const { .. }
             );
-            if facts.home.is_none()
-                && computed
-                && def < at
-                && self.actions[def as usize] != Action::Skip
-                && (def + 1..at).all(|n| self.untouched(block, n, span(value, to)))
-            {
+            if facts.home.is_some() || !computed || def >= at {
+                continue;
+            }
+            if self.actions[def as usize] == Action::Skip {
+                continue;
+            }
+            if (def + 1..at).all(|n| self.untouched(block, n, span(value, to))) {
                 self.facts_mut(value).home = Some(to);
                 self.actions[at as usize] = Action::Skip;
+            } else if facts.first == at && self.sinks(block, def) {
+                self.defer(block, def, at);
+                self.actions[at as usize] = Action::Sink(def);
+                let facts = self.facts_mut(value);
+                facts.home = Some(to);
+                facts.def = at;
             }
         }
+    }
+
+    /// Whether the operation at `at` means the same later: it depends on values alone.
+    fn sinks(&self, block: &Block, at: u32) -> bool {
+        self.actions[at as usize] == Action::Emit
+            && matches!(
+                self.op(block, at),
+                Op::Bin { .. }
+                    | Op::Un { .. }
+                    | Op::Extract { .. }
+                    | Op::Insert { .. }
+                    | Op::Funnel { .. }
+                    | Op::Compare { .. }
+                    | Op::Select { .. }
+            )
     }
 
     /// Whether the operation at `at` neither sees nor changes the slots of `span`.
@@ -459,30 +489,15 @@ fn order(block: &Block) -> Vec<u32> {
     order
 }
 
-/// A comparison that holds exactly when another does not.
-pub(super) struct Negated {
-    pub cc: Cc,
-    pub then: Target,
-    pub other: Target,
-}
-
-/// `if a cc b` with the operands exchanged: only a constant on the left asks for it.
-pub(super) fn exchange(cc: Cc, then: Target, other: Target) -> Negated {
-    let (cc, negate) = match cc {
+/// `a cc b` as `b cc' a`, with whether that has to be negated: only a constant on the left asks
+/// for it.
+pub(super) fn exchange(cc: Cc) -> (Cc, bool) {
+    match cc {
         Cc::Eq | Cc::Ne => (cc, false),
-        // b < a is not (a <= b), and so on.
+        // a < b is not (b <= a), and so on.
         Cc::LtU => (Cc::LeU, true),
         Cc::LeU => (Cc::LtU, true),
         Cc::LtS => (Cc::LeS, true),
         Cc::LeS => (Cc::LtS, true),
-    };
-    if negate {
-        Negated {
-            cc,
-            then: other,
-            other: then,
-        }
-    } else {
-        Negated { cc, then, other }
     }
 }
