@@ -22,11 +22,13 @@ pub mod layout {
     pub const STACK_BYTES: u64 = 0x1_0000;
 
     /// Code bytes of a case.
-    pub const CASE_BYTES: u64 = 512;
+    pub const CASE_BYTES: u64 = 576;
     /// Offset of the instruction in them.
-    pub const WORD: u64 = 256;
+    pub const WORD: u64 = 288;
     /// Start-up code before the first case.
     pub const START_BYTES: u64 = 512;
+    /// Instructions that fit in before it.
+    pub const PREFIX: usize = 12;
     /// Bytes of a landing pad.
     pub const PAD_BYTES: u64 = 24;
 
@@ -45,7 +47,8 @@ pub mod layout {
     /// Where control may go after the instruction at `pc`: on, two places further on, one before.
     pub fn pads(pc: u64) -> [u64; 4] {
         let on = pc + 4;
-        [on, on + PAD_BYTES, on + 2 * PAD_BYTES, pc - 4 - PAD_BYTES]
+        let before = pc - 4 * PREFIX as u64 - PAD_BYTES;
+        [on, on + PAD_BYTES, on + 2 * PAD_BYTES, before]
     }
 }
 
@@ -142,15 +145,21 @@ pub struct Case {
     pub number: usize,
     /// Group and row, as indices.
     pub row: (usize, usize),
-    /// An instruction to run before (a load-exclusive), or NOP.
-    pub prefix: u32,
+    /// Instructions to run before: a load-exclusive, or the rest of a sequence.
+    pub prefix: Vec<u32>,
     pub word: u32,
     pub before: Registers,
     pub scratch: Vec<u8>,
 }
 
 impl Case {
+    /// Address of the instruction.
     pub fn pc(&self) -> u64 {
         layout::pc(self.number)
+    }
+
+    /// Address of the first of the instructions before it.
+    pub fn start(&self) -> u64 {
+        self.pc() - 4 * self.prefix.len() as u64
     }
 }

@@ -2,7 +2,7 @@
 
 use ferrite_aarch64::decode::{GROUPS, Row};
 
-use crate::assembler::NOP;
+use crate::assembler::{FPCR, FPSR, NZCV};
 use crate::case::{Case, End, Registers, SCRATCH_BYTES, SCRATCH_TARGET, SIGBUS, SIGSEGV, layout};
 use crate::float;
 use crate::ours::Runner;
@@ -39,7 +39,7 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
         let mut case = Case {
             number,
             row,
-            prefix: NOP,
+            prefix: Vec::new(),
             word: table_row.encode(&mut || random.next() as u32),
             before: registers(random),
             scratch: scratch(random),
@@ -50,6 +50,7 @@ pub fn case(runner: &mut Runner, random: &mut Random, row: (usize, usize), numbe
         if table_row.group == "branch" {
             aim_branch(&mut case, table_row, random);
         }
+        choose_register(&mut case, table_row, random);
         reserve(&mut case, table_row, random);
         if aim_access(runner, &mut case, table_row, random) {
             return case;
@@ -123,7 +124,7 @@ fn vector(random: &mut Random) -> u128 {
 }
 
 /// Makes a branch lead to a landing pad, if it is taken.
-fn aim_branch(case: &mut Case, row: &Row, random: &mut Random) {
+pub fn aim_branch(case: &mut Case, row: &Row, random: &mut Random) {
     let pc = case.pc();
     let target = random.of(&layout::pads(pc));
     let words = (target.wrapping_sub(pc) as i64 / 4) as u32;
@@ -146,6 +147,17 @@ fn aim_branch(case: &mut Case, row: &Row, random: &mut Random) {
     }
 }
 
+/// Makes a system register move one of NZCV, FPCR or FPSR: the others are not an application's, or
+/// not the same on every machine.
+fn choose_register(case: &mut Case, row: &Row, random: &mut Random) {
+    if !matches!(row.name, "MRS" | "MSR_reg") {
+        return;
+    }
+    // o0:op1:CRn:CRm:op2
+    let register = random.of(&[NZCV, FPCR, FPSR]);
+    case.word = case.word & !(0x7fff << 5) | register << 5;
+}
+
 /// Puts a load-exclusive from the same address before most store-exclusives. Those without one fail
 /// whatever their address, which is in scratch memory all the same: the reference takes all ones for
 /// its own mark of "no reservation".
@@ -162,7 +174,7 @@ fn reserve(case: &mut Case, row: &Row, random: &mut Random) {
         // The same with L set, and registers 31 as targets.
         let pair = u32::from(row.name == "STXP");
         let base_and_size = case.word & 0xc000_03e0;
-        case.prefix = base_and_size | 0x085f_7c1f | pair << 21;
+        case.prefix = vec![base_and_size | 0x085f_7c1f | pair << 21];
     }
 }
 

@@ -2,7 +2,6 @@
 
 use ferrite_aarch64::decode::{Features, GROUPS};
 
-use crate::assembler::NOP;
 use crate::case::{Case, End, SIGILL, layout};
 use crate::coverage;
 use crate::generate::{self, Random};
@@ -37,7 +36,7 @@ fn the_same_words_are_undefined() {
             .map(|number| Case {
                 number,
                 row: (0, 0),
-                prefix: NOP,
+                prefix: Vec::new(),
                 word: word(&mut random, &rows),
                 before: generate::registers(&mut random),
                 scratch: generate::scratch(&mut random),

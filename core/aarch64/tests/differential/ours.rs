@@ -10,8 +10,9 @@ use ferrite_ir::{
 };
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
-use crate::assembler::NOP;
-use crate::case::{After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, layout};
+use crate::case::{
+    After, Case, End, Registers, SCRATCH_BYTES, SIGBUS, SIGILL, SIGSEGV, SIGTRAP, layout,
+};
 
 /// Why an instruction was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Left {
     Signal(u32),
     /// It needs a helper, which this environment does not have.
     Helper(HelperId),
+    /// It goes round and round.
+    Loop,
 }
 
 /// The first access that an instruction makes.
@@ -75,13 +78,7 @@ impl Runner {
         ram.write_bytes(RamOffset(0), &case.scratch)
             .expect("scratch is in memory");
         self.load(&case.before);
-        let mut end = Ok(case.pc());
-        if case.prefix != NOP {
-            end = self.instruction(case.prefix, case.pc() - 4);
-        }
-        if end.is_ok() {
-            end = self.instruction(case.word, case.pc());
-        }
+        let end = self.instructions(case);
         let mut scratch = vec![0; SCRATCH_BYTES];
         let ram = &self.env.ram;
         ram.read_bytes(RamOffset(0), &mut scratch)
@@ -90,6 +87,7 @@ impl Runner {
             Ok(pc) => (pad(case, pc), None),
             Err(Left::Signal(signal)) => (End::Signal(signal), None),
             Err(Left::Helper(helper)) => (End::Signal(0), Some(helper)),
+            Err(Left::Loop) => (End::Signal(0), None),
         };
         Run {
             after: After {
@@ -102,9 +100,28 @@ impl Runner {
         }
     }
 
-    /// Where control goes from an instruction.
-    fn instruction(&mut self, word: u32, pc: u64) -> Result<u64, Left> {
-        let region = region(self.context, pc, &mut |at| (at == pc).then_some(word));
+    /// Where control goes from a case's instructions.
+    fn instructions(&mut self, case: &Case) -> Result<u64, Left> {
+        let mut at = case.start();
+        // Each region but those after a branch back into the sequence has an instruction of it.
+        for _ in 0..=case.prefix.len() {
+            at = self.region(case, at)?;
+            if !(case.start()..=case.pc()).contains(&at) {
+                return Ok(at);
+            }
+        }
+        Err(Left::Loop)
+    }
+
+    /// Where control goes from the region at `pc`.
+    fn region(&mut self, case: &Case, pc: u64) -> Result<u64, Left> {
+        let words = case.prefix.iter().chain([&case.word]);
+        let words: Vec<u32> = words.copied().collect();
+        let region = region(self.context, pc, &mut |at| {
+            words
+                .get((at.wrapping_sub(case.start()) / 4) as usize)
+                .copied()
+        });
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {
@@ -200,7 +217,9 @@ impl Env for Flat {
 
     fn call(&mut self, _: &mut VcpuBlock, helper: HelperId, _: [u64; 4]) -> Result<u64, Leave> {
         self.leave(match helper {
+            helper::YIELD | helper::WFE | helper::SEV | helper::SEVL => return Ok(0),
             helper::UNDEFINED => Left::Signal(SIGILL),
+            helper::BRK => Left::Signal(SIGTRAP),
             _ => Left::Helper(helper),
         })
     }

@@ -164,11 +164,13 @@ fn one_case(code: &mut Code, case: &Case) {
     let pc = case.pc();
     let pads = layout::pads(pc);
     let save = pc + 4 + 3 * layout::PAD_BYTES;
-    code.branch(pc - 4);
+    code.branch(case.start());
     code.pad_to(pads[3]);
     landing_pad(code, 3, output, save);
-    code.word(case.prefix);
-    code.word(case.word);
+    code.pad_to(case.start());
+    for &word in case.prefix.iter().chain([&case.word]) {
+        code.word(word);
+    }
     for (n, pad) in (0..3).zip(pads) {
         assert_eq!(code.here(), pad);
         landing_pad(code, n, output, save);
