@@ -5,3 +5,4 @@
 pub mod backend;
 pub mod clock;
 pub mod monitor;
+pub mod net;
