@@ -1,8 +1,27 @@
-//! The native host of Ferrite: what a machine needs from the operating system.
+//! The native host of Ferrite: the command line, and what a machine needs from the operating system.
+//!
+//! - [`cli`]: QEMU's options, read into a [`cli::CommandLine`];
+//! - [`launch`]: opens what the command line names and builds the machine;
+//! - [`process`]: the process around it: pid file, background, exit status;
+//! - [`run`]: the machine's thread;
+//! - [`control`]: the machine as monitors see it;
+//! - [`monitor`]: QMP sessions over sockets, WebSockets and standard streams;
+//! - [`console`]: the human monitor on the terminal;
+//! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
+//! - [`clock`], [`wake`], [`signals`]: time, sleep and interruption.
 
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod chardev;
+pub mod cli;
 pub mod clock;
+pub mod console;
+pub mod control;
+pub mod launch;
 pub mod monitor;
 pub mod net;
+pub mod process;
+pub mod run;
+pub mod signals;
+pub mod wake;

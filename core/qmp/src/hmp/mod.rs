@@ -25,6 +25,19 @@ struct Human<'a> {
     out: String,
 }
 
+/// The human monitor of one terminal: it remembers its processor and how it last showed memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HumanMonitor {
+    monitor: Monitor,
+}
+
+impl HumanMonitor {
+    /// Runs one line and returns what it prints, lines ending in CR LF.
+    pub fn run(&mut self, line: &str, vm: &mut dyn VmControl) -> String {
+        run(line, vm, &mut self.monitor)
+    }
+}
+
 /// Runs one line and returns what it prints, lines ending in CR LF.
 pub(crate) fn run(line: &str, vm: &mut dyn VmControl, monitor: &mut Monitor) -> String {
     let mut human = Human {

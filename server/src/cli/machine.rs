@@ -1,0 +1,237 @@
+//! `-M`, `-cpu`, `-smp`, `-m`, `-rtc`, `-uuid`: the machine itself.
+
+use ferrite_vm::GicVersion;
+
+use super::CliError;
+use super::keyval::KeyVal;
+
+/// Bytes of RAM without `-m`, as QEMU.
+const DEFAULT_RAM: u64 = 128 << 20;
+
+/// What the machine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineOptions {
+    /// GIC version.
+    pub gic: GicVersion,
+    /// CPU model.
+    pub cpu: String,
+    /// CPUs at start.
+    pub cpus: usize,
+    /// Bytes of RAM.
+    pub ram: u64,
+    /// The machine's UUID, if one was given.
+    pub uuid: Option<[u8; 16]>,
+    /// What to add to the host's wall clock, nanoseconds.
+    pub wall_offset: i64,
+}
+
+impl Default for MachineOptions {
+    fn default() -> Self {
+        Self {
+            gic: GicVersion::V2,
+            cpu: "max".into(),
+            cpus: 1,
+            ram: DEFAULT_RAM,
+            uuid: None,
+            wall_offset: 0,
+        }
+    }
+}
+
+impl MachineOptions {
+    /// `-M`.
+    pub fn machine(&mut self, text: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("machine", text, "type")?;
+        match kv.take("type").as_deref() {
+            None | Some("virt") => {}
+            Some(other) => return Err(CliError::UnknownMachine(other.to_owned())),
+        }
+        match kv.take("gic-version").as_deref() {
+            None => {}
+            Some("2") => self.gic = GicVersion::V2,
+            Some("3" | "max") => self.gic = GicVersion::V3,
+            Some(_) => return Err(kv.invalid("gic-version", "2, 3 or max").into()),
+        }
+        kv.accept("accel", &["tcg"])?;
+        // What the board does not have may be asked to be absent.
+        for absent in [
+            "virtualization",
+            "secure",
+            "mte",
+            "usb",
+            "graphics",
+            "its",
+            "ras",
+            "acpi",
+            "dump-guest-core",
+        ] {
+            kv.accept(absent, &["off"])?;
+        }
+        kv.accept("iommu", &["none"])?;
+        Ok(kv.finish()?)
+    }
+
+    /// `-accel`.
+    pub fn accel(&mut self, text: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("accel", text, "accel")?;
+        kv.accept("accel", &["tcg"])?;
+        kv.accept("thread", &["single"])?;
+        Ok(kv.finish()?)
+    }
+
+    /// `-cpu`. Properties are not supported.
+    pub fn cpu(&mut self, text: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("cpu", text, "model")?;
+        self.cpu = kv.require("model")?;
+        Ok(kv.finish()?)
+    }
+
+    /// `-smp`.
+    pub fn smp(&mut self, text: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("smp", text, "cpus")?;
+        let cpus = kv.take_number("cpus")?;
+        let mut product = 1_u64;
+        let mut topology = false;
+        for level in ["sockets", "dies", "clusters", "cores", "threads"] {
+            if let Some(count) = kv.take_number(level)? {
+                topology = true;
+                product = product.saturating_mul(count);
+            }
+        }
+        let max = kv.take_number("maxcpus")?;
+        let cpus = cpus.or(max).unwrap_or(product);
+        if topology && product != max.unwrap_or(cpus) {
+            return Err(CliError::Smp(format!(
+                "Invalid CPU topology: product of the hierarchy must match maxcpus: {product} != {}",
+                max.unwrap_or(cpus)
+            )));
+        }
+        if max.is_some_and(|max| max != cpus) {
+            return Err(kv
+                .unsupported("maxcpus other than the number of CPUs")
+                .into());
+        }
+        self.cpus = usize::try_from(cpus).unwrap_or(usize::MAX);
+        Ok(kv.finish()?)
+    }
+
+    /// `-m`.
+    pub fn memory(&mut self, text: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("m", text, "size")?;
+        if let Some(size) = kv.take_size("size", 'M')? {
+            if size == 0 {
+                return Err(CliError::ZeroMemory);
+            }
+            self.ram = size.checked_next_multiple_of(8192).unwrap_or(u64::MAX);
+        }
+        Ok(kv.finish()?)
+    }
+
+    /// `-uuid`.
+    pub fn uuid(&mut self, text: &str) -> Result<(), CliError> {
+        self.uuid = Some(parse_uuid(text).ok_or_else(|| CliError::Uuid(text.to_owned()))?);
+        Ok(())
+    }
+
+    /// `-rtc`.
+    pub fn rtc(&mut self, text: &str, wall_ns: u64) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("rtc", text, "base")?;
+        kv.accept("clock", &["host", "rt"])?;
+        kv.accept("driftfix", &["none"])?;
+        match kv.take("base").as_deref() {
+            None | Some("utc") => self.wall_offset = 0,
+            Some(date) => {
+                let seconds = parse_date(date)
+                    .ok_or_else(|| kv.invalid("base", "'utc' or a date YYYY-MM-DD[THH:MM:SS]"))?;
+                let now = i64::try_from(wall_ns).unwrap_or(i64::MAX);
+                self.wall_offset = seconds.saturating_mul(1_000_000_000).saturating_sub(now);
+            }
+        }
+        Ok(kv.finish()?)
+    }
+}
+
+/// 32 hexadecimal digits, with dashes at the usual places.
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let parts: Vec<&str> = text.split('-').collect();
+    if parts.iter().map(|p| p.len()).ne([8, 4, 4, 4, 12]) || !text.is_ascii() {
+        return None;
+    }
+    let digits: String = parts.concat();
+    let mut uuid = [0; 16];
+    for (byte, pair) in uuid.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(uuid)
+}
+
+/// Seconds since 1970 of `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM:SS`, in UTC.
+fn parse_date(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00"));
+    let numbers = |text: &str, at: char| -> Option<Vec<i64>> {
+        text.split(at).map(|n| n.parse().ok()).collect()
+    };
+    let [year, month, day] = numbers(date, '-')?.try_into().ok()?;
+    let [hour, minute, second] = numbers(time, ':')?.try_into().ok()?;
+    let in_range = (1970..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    if !in_range {
+        return None;
+    }
+    // Days from civil: years that start in March make the leap day the last of the year.
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smp_forms() {
+        let cpus = |text: &str| {
+            let mut options = MachineOptions::default();
+            options
+                .smp(text)
+                .map(|()| options.cpus)
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(cpus("4"), Ok(4));
+        assert_eq!(cpus("cpus=2,sockets=1,cores=2,threads=1"), Ok(2));
+        assert_eq!(cpus("sockets=2,cores=3"), Ok(6));
+        assert!(cpus("4,sockets=3").is_err());
+        assert!(cpus("four").is_err());
+    }
+
+    #[test]
+    fn dates_and_uuids() {
+        assert_eq!(parse_date("1970-01-01"), Some(0));
+        assert_eq!(parse_date("2006-06-17T16:01:21"), Some(1_150_560_081));
+        assert_eq!(parse_date("2024-02-29"), Some(1_709_164_800));
+        assert_eq!(parse_date("17-06-2006"), None);
+        assert_eq!(
+            parse_uuid("00112233-4455-6677-8899-aabbccddeeff").map(|u| u[15]),
+            Some(0xff)
+        );
+        assert_eq!(parse_uuid("0011223344556677-8899-aabbccddeeff"), None);
+    }
+
+    #[test]
+    fn machines() {
+        let mut options = MachineOptions::default();
+        options.machine("virt,gic-version=3,accel=tcg").unwrap();
+        assert_eq!(options.gic, GicVersion::V3);
+        assert!(options.machine("pc").is_err());
+        assert!(options.machine("virt,virtualization=on").is_err());
+        assert!(options.machine("virt,nonsense=1").is_err());
+    }
+}

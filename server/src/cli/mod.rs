@@ -1,0 +1,361 @@
+//! The command line: QEMU's options, for what Ferrite has.
+//!
+//! [`options`] is the table of options; the other modules read the arguments of related ones. An
+//! option or key that is not known is an error that names it: nothing is ignored.
+
+pub mod block;
+pub mod chardev;
+pub mod device;
+pub mod keyval;
+pub mod machine;
+pub mod net;
+pub mod options;
+
+use std::path::PathBuf;
+
+use self::block::DriveSpec;
+use self::chardev::{CharTarget, ChardevSpec};
+use self::device::{DRIVERS, DeviceSpec, FsdevSpec, RngSpec};
+use self::keyval::KeyVal;
+use self::machine::MachineOptions;
+use self::net::{NetdevSpec, NicSpec};
+
+/// A command line that cannot be obeyed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CliError {
+    /// An option that is not there, or lacks its argument.
+    #[error(transparent)]
+    Usage(#[from] options::UsageError),
+    /// An argument that does not fit.
+    #[error(transparent)]
+    Arg(#[from] keyval::ArgError),
+    /// A machine that Ferrite does not have.
+    #[error("unsupported machine type: '{0}' (use -machine help to list supported machines)")]
+    UnknownMachine(String),
+    /// A device that Ferrite does not have.
+    #[error("-device {0}: '{0}' is not a valid device model name (use -device help to list them)")]
+    UnknownDevice(String),
+    /// A property that cannot be set globally.
+    #[error("-global {0}: only virtio-mmio.force-legacy=on|off is supported")]
+    UnknownGlobal(String),
+    /// A wrong number of CPUs.
+    #[error("-smp: {0}")]
+    Smp(String),
+    /// No RAM at all.
+    #[error("-m: a machine needs some memory: size 0 was asked for")]
+    ZeroMemory,
+    /// A malformed UUID.
+    #[error("-uuid {0}: failed to parse UUID string: wrong format")]
+    Uuid(String),
+    /// A log item that Ferrite does not have.
+    #[error("-d {0}: unknown log item '{1}' (use -d help to list them)")]
+    LogItem(String, String),
+    /// Two things of one name.
+    #[error("Duplicate ID '{id}' for {what}")]
+    Duplicate {
+        /// Kind of thing.
+        what: &'static str,
+        /// The name.
+        id: String,
+    },
+}
+
+/// How a monitor speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MonitorMode {
+    /// QMP.
+    Control,
+    /// The human monitor.
+    Readline,
+}
+
+/// Everything that a command line says.
+#[derive(Debug, Default)]
+pub struct CommandLine {
+    /// The machine itself.
+    pub machine: MachineOptions,
+    /// `-kernel`.
+    pub kernel: Option<PathBuf>,
+    /// `-initrd`.
+    pub initrd: Option<PathBuf>,
+    /// `-append`.
+    pub append: Option<String>,
+    /// `-dtb`.
+    pub dtb: Option<PathBuf>,
+    /// `-bios`.
+    pub bios: Option<PathBuf>,
+    /// `-drive`, `-hda` and bare images.
+    pub drives: Vec<DriveSpec>,
+    /// `-blockdev`.
+    pub nodes: Vec<DriveSpec>,
+    /// `-device` and `-virtfs`.
+    pub devices: Vec<DeviceSpec>,
+    /// `-netdev`.
+    pub netdevs: Vec<NetdevSpec>,
+    /// `-nic`.
+    pub nics: Vec<NicSpec>,
+    /// `-fsdev` and `-virtfs`.
+    pub fsdevs: Vec<FsdevSpec>,
+    /// `-object rng-random`.
+    pub rngs: Vec<RngSpec>,
+    /// `-chardev`.
+    pub chardevs: Vec<ChardevSpec>,
+    /// `-serial`, in order.
+    pub serials: Vec<CharTarget>,
+    /// `-monitor`, `-qmp` and `-mon`.
+    pub monitors: Vec<(CharTarget, MonitorMode)>,
+    /// `-global virtio-mmio.force-legacy`; QEMU's default is on.
+    pub virtio_legacy: Option<bool>,
+    /// `-S`.
+    pub stopped: bool,
+    /// `-nographic`.
+    pub nographic: bool,
+    /// `-nodefaults`.
+    pub nodefaults: bool,
+    /// `-no-reboot`.
+    pub no_reboot: bool,
+    /// `-no-shutdown`.
+    pub no_shutdown: bool,
+    /// `-name`.
+    pub name: Option<String>,
+    /// `-pidfile`.
+    pub pidfile: Option<PathBuf>,
+    /// `-daemonize`.
+    pub daemonize: bool,
+    /// `-d`.
+    pub log: Vec<String>,
+    /// `-D`.
+    pub log_file: Option<PathBuf>,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run a machine.
+    Run(Box<CommandLine>),
+    /// Print a text and leave.
+    Print(String),
+}
+
+/// Log items of `-d`.
+pub const LOG_ITEMS: &[(&str, &str)] = &[("guest_errors", "accesses that a guest should not make")];
+
+/// Reads a command line. `wall_ns` is the host's time of day, for `-rtc`.
+pub fn parse(args: impl IntoIterator<Item = String>, wall_ns: u64) -> Result<Invocation, CliError> {
+    let mut line = CommandLine::default();
+    for (name, argument) in options::split(args)? {
+        if let Some(text) = information(name, &argument) {
+            return Ok(Invocation::Print(text));
+        }
+        line.option(name, argument, wall_ns)?;
+    }
+    line.check_names()?;
+    Ok(Invocation::Run(Box::new(line)))
+}
+
+/// Texts that options print instead of running a machine.
+fn information(name: &str, argument: &str) -> Option<String> {
+    let asks = argument == "help" || argument == "?";
+    Some(match name {
+        "h" | "help" => options::help(),
+        "version" => format!(
+            "Ferrite {} (QEMU 10.0 compatible)\n",
+            env!("CARGO_PKG_VERSION")
+        ),
+        "M" | "machine" if asks => {
+            "Supported machines are:\nvirt                 Arm virtual machine (default)\n"
+                .to_owned()
+        }
+        "cpu" if asks => {
+            "Available CPUs:\n  cortex-a53\n  cortex-a57\n  cortex-a72\n  max\n".to_owned()
+        }
+        "accel" if asks => "Accelerators supported in this binary:\ntcg\n".to_owned(),
+        "device" if asks => DRIVERS
+            .iter()
+            .map(|(name, help)| format!("name \"{name}\", {help}\n"))
+            .collect(),
+        "d" if asks => LOG_ITEMS
+            .iter()
+            .map(|(name, help)| format!("{name:<15} {help}\n"))
+            .collect(),
+        _ => return None,
+    })
+}
+
+impl CommandLine {
+    fn option(
+        &mut self,
+        name: &'static str,
+        argument: String,
+        wall_ns: u64,
+    ) -> Result<(), CliError> {
+        match name {
+            "M" | "machine" => self.machine.machine(&argument)?,
+            "accel" => self.machine.accel(&argument)?,
+            "cpu" => self.machine.cpu(&argument)?,
+            "smp" => self.machine.smp(&argument)?,
+            "m" => self.machine.memory(&argument)?,
+            "uuid" => self.machine.uuid(&argument)?,
+            "rtc" => self.machine.rtc(&argument, wall_ns)?,
+            "kernel" => self.kernel = Some(argument.into()),
+            "initrd" => self.initrd = Some(argument.into()),
+            "append" => self.append = Some(argument),
+            "dtb" => self.dtb = Some(argument.into()),
+            "bios" => self.bios = Some(argument.into()),
+            "drive" => self
+                .drives
+                .push(DriveSpec::drive(&argument, self.drives.len())?),
+            "hda" => self
+                .drives
+                .push(DriveSpec::bare(&argument, self.drives.len())),
+            "blockdev" => self
+                .nodes
+                .push(DriveSpec::blockdev(&argument, &self.nodes)?),
+            "device" => self.devices.push(DeviceSpec::parse(&argument)?),
+            "netdev" => self.netdevs.push(NetdevSpec::parse(&argument)?),
+            "nic" => self.nics.extend(net::nic(&argument, self.nics.len())?),
+            "net" => KeyVal::parse("net", &argument, "type")?.accept("type", &["none"])?,
+            "virtfs" => {
+                let (fsdev, device) = device::virtfs(&argument, self.fsdevs.len())?;
+                self.fsdevs.push(fsdev);
+                self.devices.push(device);
+            }
+            "fsdev" => self.fsdevs.push(FsdevSpec::parse(&argument)?),
+            "object" => self.rngs.push(RngSpec::parse(&argument)?),
+            "global" => self.virtio_legacy = Some(device::global(&argument)?),
+            _ => self.host_option(name, argument)?,
+        }
+        Ok(())
+    }
+
+    /// Options about the process and its connections rather than the machine.
+    fn host_option(&mut self, name: &'static str, argument: String) -> Result<(), CliError> {
+        match name {
+            "chardev" => self.chardevs.push(ChardevSpec::parse(&argument)?),
+            "serial" => self.serials.push(CharTarget::parse("serial", &argument)?),
+            "monitor" => self.monitors.push((
+                CharTarget::parse("monitor", &argument)?,
+                MonitorMode::Readline,
+            )),
+            "qmp" => self
+                .monitors
+                .push((CharTarget::parse("qmp", &argument)?, MonitorMode::Control)),
+            "mon" => self.mon(&argument)?,
+            "S" => self.stopped = true,
+            "nographic" => self.nographic = true,
+            "nodefaults" => self.nodefaults = true,
+            "no-reboot" => self.no_reboot = true,
+            "no-shutdown" => self.no_shutdown = true,
+            "daemonize" => self.daemonize = true,
+            "display" => KeyVal::parse("display", &argument, "type")?.accept("type", &["none"])?,
+            "name" => {
+                let mut kv = KeyVal::parse("name", &argument, "guest")?;
+                self.name = kv.take("guest");
+                kv.accept("debug-threads", &["on", "off"])?;
+                kv.finish()?;
+            }
+            "pidfile" => self.pidfile = Some(argument.into()),
+            "d" => self.log(&argument)?,
+            "D" => self.log_file = Some(argument.into()),
+            // What remains of the table changes nothing: there are no configuration files.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn mon(&mut self, argument: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("mon", argument, "chardev")?;
+        let chardev = kv.require("chardev")?;
+        let mode = match kv.take("mode").as_deref() {
+            None | Some("readline") => MonitorMode::Readline,
+            Some("control") => MonitorMode::Control,
+            Some(_) => return Err(kv.invalid("mode", "'readline' or 'control'").into()),
+        };
+        kv.accept("pretty", &["off"])?;
+        kv.finish()?;
+        self.monitors.push((CharTarget::Existing(chardev), mode));
+        Ok(())
+    }
+
+    fn log(&mut self, argument: &str) -> Result<(), CliError> {
+        for item in argument.split(',').filter(|item| !item.is_empty()) {
+            if !LOG_ITEMS.iter().any(|(name, _)| *name == item) {
+                return Err(CliError::LogItem(argument.to_owned(), item.to_owned()));
+            }
+            self.log.push(item.to_owned());
+        }
+        Ok(())
+    }
+
+    /// No two things of a kind share a name.
+    fn check_names(&self) -> Result<(), CliError> {
+        let blocks = self.drives.iter().chain(&self.nodes).map(|d| &d.id);
+        unique("drive", blocks)?;
+        unique("chardev", self.chardevs.iter().map(|c| &c.id))?;
+        unique(
+            "netdev",
+            self.netdevs
+                .iter()
+                .map(|n| &n.id)
+                .chain(self.nics.iter().map(|n| &n.netdev.id)),
+        )?;
+        unique("fsdev", self.fsdevs.iter().map(|f| &f.id))?;
+        unique("object", self.rngs.iter().map(|r| &r.id))?;
+        unique("device", self.devices.iter().filter_map(|d| d.id.as_ref()))
+    }
+}
+
+fn unique<'a>(what: &'static str, ids: impl Iterator<Item = &'a String>) -> Result<(), CliError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(CliError::Duplicate {
+                what,
+                id: id.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Result<Box<CommandLine>, CliError> {
+        match parse(text.split_whitespace().map(str::to_owned), 0)? {
+            Invocation::Run(line) => Ok(line),
+            Invocation::Print(text) => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn a_whole_line() {
+        let line = line(
+            "-M virt,gic-version=3 -cpu cortex-a57 -smp 2 -m 1G -kernel k -initrd i -nographic -nodefaults \
+             -chardev socket,id=c,path=/tmp/q,server=on,wait=off -mon chardev=c,mode=control \
+             -drive if=none,file=d.img,id=d0,format=raw -device virtio-blk-device,drive=d0",
+        );
+        let line = line.unwrap();
+        assert_eq!((line.machine.cpus, line.machine.ram), (2, 1 << 30));
+        assert_eq!(
+            line.monitors,
+            [(CharTarget::Existing("c".into()), MonitorMode::Control)]
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_culprit() {
+        for (text, culprit) in [
+            ("-m 0", "size 0"),
+            ("-enable-kvm", "-enable-kvm"),
+            ("-M virt,nonsense=on", "nonsense"),
+            ("-drive file=a,id=x -drive file=b,id=x", "'x'"),
+            ("-device rtl8139", "rtl8139"),
+            ("-d nonsense", "nonsense"),
+        ] {
+            let error = line(text).unwrap_err().to_string();
+            assert!(error.contains(culprit), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! From a command line to a machine: opens what it names and wires it up.
+
+mod characters;
+mod devices;
+mod disks;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ferrite_machine::backend::RandomSource;
+use ferrite_machine::clock::HostClock;
+use ferrite_vm::machine::Policy;
+use ferrite_vm::{BuildError, MachineConfig, Vm};
+
+pub use self::characters::{CharFacts, Characters, MonitorEnd};
+pub use self::disks::{BlockFacts, Disks};
+
+use crate::backend::random::RandomFile;
+use crate::chardev::mux::Mux;
+use crate::cli::device::DeviceKind;
+use crate::cli::{CommandLine, MonitorMode};
+use crate::clock::SystemClock;
+use crate::wake::Waker;
+
+/// Largest kernel, initrd, firmware or device tree file that is read.
+const MAX_FILE: u64 = 4 << 30;
+
+/// Why a machine could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A file that an option names cannot be read.
+    #[error("-{option} {path}: {error}", path = path.display())]
+    File {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the host says.
+        error: std::io::Error,
+    },
+    /// A file that no machine could hold.
+    #[error("-{option} {path}: the file is larger than 4 GiB", path = path.display())]
+    FileTooLarge {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something that one option names and no other defines, or that is in use.
+    #[error("{what} '{id}' {problem}")]
+    Reference {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its name.
+        id: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A connection of the host that cannot be made.
+    #[error("{what}: {error}")]
+    Host {
+        /// What for.
+        what: String,
+        /// What the host says.
+        error: std::io::Error,
+    },
+    /// A device with impossible properties.
+    #[error("-device {device}: {problem}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Options that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+    /// The machine itself.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// A machine that is ready to run, and its connections to the host.
+pub struct Launched {
+    /// The machine, stopped.
+    pub vm: Vm,
+    /// The terminal that serial port and monitor share.
+    pub mux: Option<Mux>,
+    /// Character back ends, for monitors to tell of.
+    pub characters: Characters,
+    /// Disks, for monitors to tell of.
+    pub disks: Disks,
+    /// Monitors to start.
+    pub monitors: Vec<(MonitorEnd, MonitorMode)>,
+}
+
+/// Opens everything and builds the machine.
+pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError> {
+    check(line)?;
+    let mut characters = Characters::new(&line.chardevs, waker.clone());
+    let mut disks = Disks::open(line, waker)?;
+    let mut config = MachineConfig {
+        cpu: line.machine.cpu.clone(),
+        cpus: line.machine.cpus,
+        ram: line.machine.ram,
+        gic: line.machine.gic,
+        kernel: read(line.kernel.as_deref(), "kernel")?,
+        initrd: read(line.initrd.as_deref(), "initrd")?,
+        append: line.append.clone(),
+        dtb: read(line.dtb.as_deref(), "dtb")?,
+        firmware: firmware(line)?,
+        flash: disks.take_flash()?,
+        serial: None,
+        virtio: Vec::new(),
+        virtio_legacy: line.virtio_legacy.unwrap_or(true),
+        uuid: line.machine.uuid.unwrap_or_default(),
+        wall_offset: line.machine.wall_offset,
+        seed: seed()?,
+    };
+    let (serial, mux) = characters.serial(line)?;
+    config.serial = serial;
+    let monitors = characters.monitors(line, mux.as_ref())?;
+    config.virtio = devices::make(line, &mut characters, &mut disks, waker)?;
+    characters.open_rest()?;
+    let clock: Box<dyn HostClock> = Box::new(SystemClock::default());
+    let mut vm = ferrite_vm::virt::build(config, clock)?;
+    vm.set_policy(Policy {
+        no_reboot: line.no_reboot,
+        no_shutdown: line.no_shutdown,
+    });
+    Ok(Launched {
+        vm,
+        mux,
+        characters,
+        disks,
+        monitors,
+    })
+}
+
+/// Options that make no sense without another.
+fn check(line: &CommandLine) -> Result<(), LaunchError> {
+    let conflict = |text: &str| Err(LaunchError::Conflict(text.to_owned()));
+    if line.kernel.is_none() && line.append.is_some() {
+        return conflict("-append only allowed with -kernel option");
+    }
+    if line.kernel.is_none() && line.initrd.is_some() {
+        return conflict("-initrd only allowed with -kernel option");
+    }
+    if line.nographic && line.daemonize {
+        return conflict("-nographic cannot be used with -daemonize");
+    }
+    Ok(())
+}
+
+fn read(path: Option<&Path>, option: &'static str) -> Result<Option<Vec<u8>>, LaunchError> {
+    let Some(path) = path else { return Ok(None) };
+    let failed = |error| LaunchError::File {
+        option,
+        path: path.to_owned(),
+        error,
+    };
+    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
+        return Err(LaunchError::FileTooLarge {
+            option,
+            path: path.to_owned(),
+        });
+    }
+    fs::read(path).map(Some).map_err(failed)
+}
+
+/// The `-bios` file; a name without a folder is also looked for where Debian installs firmware.
+fn firmware(line: &CommandLine) -> Result<Option<Vec<u8>>, LaunchError> {
+    let Some(path) = &line.bios else {
+        return Ok(None);
+    };
+    let installed = Path::new("/usr/share/qemu-efi-aarch64").join(path);
+    let found = if !path.exists() && path.components().count() == 1 && installed.exists() {
+        &installed
+    } else {
+        path
+    };
+    read(Some(found), "bios")
+}
+
+fn seed() -> Result<[u8; 40], LaunchError> {
+    let mut seed = [0; 40];
+    let host = |error| LaunchError::Host {
+        what: "random numbers".into(),
+        error,
+    };
+    RandomFile::system()
+        .and_then(|mut source| source.fill(&mut seed))
+        .map_err(host)?;
+    Ok(seed)
+}
+
+/// The network ports and their back ends, in the lines of `info network`.
+#[must_use]
+pub fn network_lines(line: &CommandLine) -> String {
+    let mut text = String::new();
+    let short = line
+        .nics
+        .iter()
+        .map(|nic| ("virtio-net-device", nic.netdev.id.as_str()));
+    let long = line.devices.iter().filter_map(|device| match &device.kind {
+        DeviceKind::Net { netdev, .. } => Some((
+            device.id.as_deref().unwrap_or("virtio-net-device"),
+            netdev.as_str(),
+        )),
+        _ => None,
+    });
+    for (device, netdev) in short.chain(long) {
+        text.push_str(&format!(
+            "{device}: index=0,type=nic,model=virtio-net-device\n"
+        ));
+        text.push_str(&format!(
+            " \\ {netdev}: index=0,type=user,net=10.0.2.0,restrict=off\n"
+        ));
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! The machine's thread: turns of guest execution, monitors in between, sleep when there is nothing.
+
+use std::time::Duration;
+
+use ferrite_qmp::schema::Event;
+use ferrite_qmp::{Events, VmControl};
+use ferrite_vm::machine::{Cause, VmEvent};
+use ferrite_vm::{Slice, Vm};
+
+use crate::chardev::mux::{Key, Mux};
+use crate::console::ConsoleMonitor;
+use crate::control::{Control, Facts, shutdown_cause};
+use crate::monitor::MonitorHub;
+use crate::signals::Signals;
+use crate::wake::Waker;
+
+/// Longest sleep of an idle machine: a bound on how late a missed wake-up would be.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// How long the process waits at its end for peers to take what was sent.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Everything that the machine's thread owns.
+pub struct Host {
+    /// The machine.
+    pub vm: Vm,
+    /// Facts for monitors.
+    pub facts: Facts,
+    /// The event bus.
+    pub events: Events,
+    /// QMP sessions.
+    pub monitors: MonitorHub,
+    /// The terminal that serial port and human monitor share.
+    pub console: Option<(Mux, ConsoleMonitor)>,
+    /// Wakes this thread.
+    pub waker: Waker,
+    /// Signals to the process.
+    pub signals: Signals,
+}
+
+impl Host {
+    /// Runs the machine to its end, and lets its last words reach terminal and monitors.
+    pub fn run(mut self) {
+        loop {
+            if self.waker.take() {
+                self.vm.poll_devices();
+                self.serve();
+            }
+            let slice = self.vm.run_slice();
+            self.announce();
+            match slice {
+                Slice::Busy => {}
+                Slice::Idle { until } => {
+                    let now = self.vm.board().now();
+                    let timer = until.map(|at| at.0.saturating_sub(now.0));
+                    let due = [timer, self.events.next_due_ns()]
+                        .into_iter()
+                        .flatten()
+                        .min();
+                    let left = due.map_or(MAX_SLEEP, |ns| Duration::from_nanos(ns).min(MAX_SLEEP));
+                    self.waker.wait(Some(left));
+                }
+                Slice::Stopped => self
+                    .waker
+                    .wait(self.events.next_due_ns().map(Duration::from_nanos)),
+                Slice::Ended => break,
+            }
+        }
+        self.monitors.finish(LAST_WORDS);
+        self.facts.characters.drain(LAST_WORDS);
+    }
+
+    /// Obeys monitors, keys and signals.
+    fn serve(&mut self) {
+        if self.signals.take_termination() {
+            self.vm.quit(Cause::HostSignal);
+        }
+        let mut control = Control {
+            vm: &mut self.vm,
+            facts: &self.facts,
+        };
+        self.monitors.poll(&mut control);
+        self.events.poll();
+        if let Some((mux, monitor)) = &mut self.console {
+            for key in mux.take_keys() {
+                match key {
+                    Key::Quit => control.quit(ferrite_qmp::schema::ShutdownCause::HostUi),
+                    Key::Monitor(focus) => monitor.focus(mux, focus),
+                }
+            }
+            monitor.input(mux, &mut control);
+        }
+        self.announce();
+    }
+
+    /// Tells monitors what happened.
+    fn announce(&mut self) {
+        for event in self.vm.take_events() {
+            self.events.emit(&match event {
+                VmEvent::Shutdown(cause) => Event::Shutdown {
+                    guest: cause.is_guest(),
+                    reason: shutdown_cause(cause),
+                },
+                VmEvent::Powerdown => Event::Powerdown,
+                VmEvent::Reset(cause) => Event::Reset {
+                    guest: cause.is_guest(),
+                    reason: shutdown_cause(cause),
+                },
+                VmEvent::Stop => Event::Stop,
+                VmEvent::Resume => Event::Resume,
+            });
+        }
+    }
+}
