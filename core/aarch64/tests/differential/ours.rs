@@ -5,6 +5,7 @@ use ferrite_aarch64::state;
 use ferrite_aarch64::translate::{Context, helper, region};
 use ferrite_ir::env::AtomicPlace;
 use ferrite_ir::interp::{self, BlockEnd};
+use ferrite_ir::opt;
 use ferrite_ir::{
     Align, AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
 };
@@ -44,6 +45,8 @@ pub struct Run {
 pub struct Runner {
     /// What instructions are translated for.
     pub context: Context,
+    /// Whether regions are optimised before they run.
+    pub optimised: bool,
     cpu: Box<VcpuBlock>,
     env: Flat,
 }
@@ -60,6 +63,7 @@ impl Runner {
     pub fn new() -> Self {
         Self {
             context: context(),
+            optimised: true,
             cpu: VcpuBlock::new(),
             env: Flat {
                 ram: GuestRam::new(4096).expect("a page of memory"),
@@ -117,11 +121,14 @@ impl Runner {
     fn region(&mut self, case: &Case, pc: u64) -> Result<u64, Left> {
         let words = case.prefix.iter().chain([&case.word]);
         let words: Vec<u32> = words.copied().collect();
-        let region = region(self.context, pc, &mut |at| {
+        let mut region = region(self.context, pc, &mut |at| {
             words
                 .get((at.wrapping_sub(case.start()) / 4) as usize)
                 .copied()
         });
+        if self.optimised {
+            opt::optimise(&mut region);
+        }
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {

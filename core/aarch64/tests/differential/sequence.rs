@@ -53,10 +53,14 @@ fn sequences_agree_with_the_reference() {
             .map(|n| sequence(&mut runner, &mut random, &rows, &branches, n))
             .collect();
         for (case, reference) in cases.iter().zip(program::run(&cases, "max")) {
-            let run = runner.run(case);
-            if let Some(difference) = difference(case, &run, &reference) {
-                failures += 1;
-                tell(case, &difference);
+            for optimised in [false, true] {
+                runner.optimised = optimised;
+                let run = runner.run(case);
+                if let Some(difference) = difference(case, &run, &reference) {
+                    failures += 1;
+                    println!("optimised: {optimised}");
+                    tell(case, &difference);
+                }
             }
         }
     }
