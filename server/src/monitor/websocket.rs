@@ -56,6 +56,10 @@ pub(super) async fn listen(hosting: Hosting, listener: TcpListener, policy: WebS
 }
 
 /// Serves one client until it leaves.
+#[expect(
+    clippy::result_large_err,
+    reason = "the handshake wants its refusals so"
+)]
 async fn serve(hosting: &Hosting, socket: TcpStream, policy: &WebSocketPolicy) {
     // Messages are small and awaited.
     if socket.set_nodelay(true).is_err() {
@@ -96,7 +100,7 @@ async fn serve(hosting: &Hosting, socket: TcpStream, policy: &WebSocketPolicy) {
 /// Whether a client may connect.
 #[expect(
     clippy::result_large_err,
-    reason = "the handshake's callback returns it"
+    reason = "the handshake wants its refusals so"
 )]
 fn admit(request: &Request, policy: &WebSocketPolicy) -> Result<(), ErrorResponse> {
     let refuse = |status: StatusCode, text: &str| {

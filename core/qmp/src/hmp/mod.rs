@@ -1,7 +1,7 @@
 //! The human monitor: commands as lines, answers as text.
 //!
-//! [`COMMANDS`](table) is its table; what a command prints follows QEMU's layout, since scripts
-//! read it.
+//! Its commands are the rows of `table.rs`; what a command prints follows QEMU's layout, since
+//! scripts read it.
 
 mod arguments;
 mod expression;

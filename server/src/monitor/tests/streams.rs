@@ -213,3 +213,20 @@ fn limited_events_come_late_not_never() {
     assert!(start.elapsed() > Duration::from_millis(800));
     assert!(client.ask("{'execute':'query-name'}")["return"].is_object());
 }
+
+#[test]
+fn a_round_trip_waits_for_no_timer() {
+    let (_machine, path) = on_unix();
+    let mut client = Client::negotiated(connect(&path));
+    let mut times: Vec<Duration> = (0..300)
+        .map(|_| {
+            let start = Instant::now();
+            client.ask("{'execute':'query-status'}");
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let median = times[times.len() / 2];
+    println!("median round trip: {median:?}, fastest {:?}", times[0]);
+    assert!(median < Duration::from_millis(5), "{median:?}");
+}

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -190,4 +191,22 @@ fn large_answers_and_slow_readers() {
     for _ in 0..200 {
         assert!(slow.text()["return"].is_array());
     }
+}
+
+#[test]
+fn a_round_trip_waits_for_no_timer() {
+    let (_machine, address) = serve();
+    let mut client = frames::open(address, "/", HOST).unwrap().negotiated();
+    let mut times: Vec<Duration> = (0..300)
+        .map(|_| {
+            let start = Instant::now();
+            client.send(TEXT, true, b"{'execute':'query-status'}");
+            client.text();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let median = times[times.len() / 2];
+    println!("median round trip: {median:?}, fastest {:?}", times[0]);
+    assert!(median < Duration::from_millis(5), "{median:?}");
 }
