@@ -5,8 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferrite_qmp::{EventSink, Events, VmControl};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -97,6 +98,8 @@ pub struct MonitorHub {
     hosting: Hosting,
     /// Socket files to remove at the end.
     paths: Mutex<Vec<PathBuf>>,
+    /// Disconnected when a pipe's output is written.
+    pipes: Mutex<Vec<Receiver<()>>>,
     runtime: Option<Runtime>,
 }
 
@@ -120,6 +123,7 @@ impl MonitorHub {
                 clients: Arc::default(),
             },
             paths: Mutex::default(),
+            pipes: Mutex::default(),
             runtime: Some(runtime),
         })
     }
@@ -244,17 +248,38 @@ impl MonitorHub {
 
     /// Serves standard input and output.
     pub fn serve_stdio(&self) -> io::Result<()> {
-        self.attach(stdio::connect()?)
+        self.serve_pipes(io::stdin(), io::stdout())
     }
 
-    /// Ends all monitors once their answers and events are sent, in at most this long.
-    pub fn finish(self, timeout: Duration) {
+    /// Serves a client behind streams that block, with two threads of their own.
+    pub fn serve_pipes(
+        &self,
+        input: impl io::Read + Send + 'static,
+        output: impl io::Write + Send + 'static,
+    ) -> io::Result<()> {
+        let (socket, written) = stdio::bridge(input, output)?;
+        self.pipes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(written);
+        self.attach(socket)
+    }
+
+    /// Ends all monitors once their answers and events are sent, in at most about this long.
+    pub fn finish(mut self, timeout: Duration) {
+        let end = Instant::now() + timeout;
         // What was not executed until now is not.
         self.hosting.ready.queue().clear();
-        if let Some(runtime) = &self.runtime {
+        if let Some(runtime) = self.runtime.take() {
             // A client that does not read keeps nobody.
             let _ = runtime
                 .block_on(async { tokio::time::timeout(timeout, self.hosting.clear()).await });
+            runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
+        }
+        let pipes = self.pipes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for written in pipes.drain(..) {
+            // It never sends; it is disconnected when all is written.
+            let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
         }
     }
 

@@ -1,25 +1,37 @@
-//! Standard input and output as a socket: two threads copy, since neither can be waited for.
+//! Blocking streams as a socket: two threads copy, since standard input and output cannot be
+//! waited for.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::client::CHUNK;
 
-/// A socket whose other end is standard input and output.
-pub(super) fn connect() -> io::Result<UnixStream> {
+/// A socket whose other end is these streams. The receiver tells by its disconnection that all
+/// output is written, once the socket is closed.
+pub(super) fn bridge(
+    mut input: impl Read + Send + 'static,
+    mut output: impl Write + Send + 'static,
+) -> io::Result<(UnixStream, Receiver<()>)> {
     let (ours, theirs) = UnixStream::pair()?;
-    let output = theirs.try_clone()?;
-    thread::Builder::new().name("stdin".into()).spawn(move || {
-        copy(&mut io::stdin().lock(), &mut (&theirs));
-        // The monitor sees the end of its input.
-        let _ = theirs.shutdown(Shutdown::Write);
-    })?;
+    let lines = theirs.try_clone()?;
     thread::Builder::new()
-        .name("stdout".into())
-        .spawn(move || copy(&mut (&output), &mut io::stdout()))?;
-    Ok(ours)
+        .name("monitor input".into())
+        .spawn(move || {
+            copy(&mut input, &mut (&theirs));
+            // The monitor sees the end of its input; if it is gone, nobody has to.
+            let _ = theirs.shutdown(Shutdown::Write);
+        })?;
+    let (writing, written) = mpsc::channel();
+    thread::Builder::new()
+        .name("monitor output".into())
+        .spawn(move || {
+            copy(&mut (&lines), &mut output);
+            drop(writing);
+        })?;
+    Ok((ours, written))
 }
 
 /// Copies until either side ends, passing on whatever there is.

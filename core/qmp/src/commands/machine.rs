@@ -7,9 +7,9 @@ use crate::control::VmControl;
 use crate::error::Error;
 use crate::hmp;
 use crate::schema::{
-    AcceleratorInfo, CpuArguments, CpuInfoFast, HumanMonitorCommandArguments, KvmInfo,
-    MachineCommands, MachineInfo, MemsaveArguments, NameInfo, PmemsaveArguments, TargetInfo,
-    UuidInfo,
+    AcceleratorInfo, CpuArguments, CpuInfoFast, GICCapability, HumanMonitorCommandArguments,
+    KvmInfo, MachineCommands, MachineInfo, MemsaveArguments, NameInfo, PmemsaveArguments,
+    TargetInfo, UuidInfo,
 };
 
 /// Whose addresses a command speaks of.
@@ -170,6 +170,15 @@ impl MachineCommands for Context<'_> {
 
     fn query_accelerators(&mut self) -> Result<AcceleratorInfo, Error> {
         Ok(self.vm.accelerators())
+    }
+
+    fn query_gic_capabilities(&mut self) -> Result<Vec<GICCapability>, Error> {
+        let emulated = |version| GICCapability {
+            version,
+            emulated: true,
+            kernel: false,
+        };
+        Ok(vec![emulated(3), emulated(2)])
     }
 
     fn human_monitor_command(

@@ -1,11 +1,11 @@
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Client, EVENT, Machine, PATIENCE, connect, on_unix, socket_path};
 
@@ -229,4 +229,40 @@ fn a_round_trip_waits_for_no_timer() {
     let median = times[times.len() / 2];
     println!("median round trip: {median:?}, fastest {:?}", times[0]);
     assert!(median < Duration::from_millis(5), "{median:?}");
+}
+
+/// A pipe's far end that can be looked at.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // Slower than the monitor, as terminals are.
+        thread::sleep(Duration::from_millis(20));
+        self.0.lock().unwrap().extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn pipes_are_written_to_the_end() {
+    let written = Written::default();
+    let output = written.clone();
+    let input =
+        &b"{'execute':'qmp_capabilities'}{'execute':'query-qmp-schema'}{'execute':'quit'}"[..];
+    let (machine, ()) = Machine::start(|hub| hub.serve_pipes(input, output).unwrap());
+    machine.join();
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    assert!(lines[2]["return"].is_array());
+    assert_eq!(lines[3]["event"], "SHUTDOWN");
+    assert_eq!(lines[4], json!({"return": {}}));
 }
