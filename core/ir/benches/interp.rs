@@ -345,7 +345,22 @@ fn main() {
         ("branches", branches),
         ("calls", calls),
     ];
+    let only = std::env::var("ONLY").unwrap_or_default();
     for (name, build) in programs {
+        if !name.contains(&only) {
+            continue;
+        }
+        if std::env::args().any(|a| a == "--dump") {
+            for mut r in build() {
+                ferrite_ir::opt::optimise(&mut r);
+                println!("{r}");
+                if let Ok(l) = ferrite_ir::interp::lower(&r) {
+                    for i in l.code() {
+                        println!("    {i:?}");
+                    }
+                }
+            }
+        }
         let regions = build().into_iter().map(|r| (r.entry, r)).collect();
         let ram = match GuestRam::new(1 << 20) {
             Ok(ram) => ram,
@@ -360,8 +375,8 @@ fn main() {
         cpu.set(x(4).0, 100_000);
         cpu.set(x(29).0, 0x8_0000);
         let mut best = f64::MAX;
-        const INSNS: u64 = 4_000_000;
-        for _ in 0..100 {
+        const INSNS: u64 = 300_000;
+        for _ in 0..1000 {
             cpu.set(slot::BUDGET, INSNS);
             let start = Instant::now();
             engine.run(&mut program, &mut cpu, 0);

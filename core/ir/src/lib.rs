@@ -14,9 +14,11 @@
 //! - [`op`]: every operation, with its meaning;
 //! - [`state`]: the vCPU block and its translation look-aside buffer;
 //! - [`builder`]: how a front end makes regions;
+//! - [`mod@verify`]: the rules that a region keeps;
+//! - [`opt`]: the optimisations that every back end profits from;
 //! - [`env`]: what a guest provides to whoever runs its code (slow memory path, helpers, fetch);
-//! - `engine`: the loop around translated code: look-up, translation, chaining, invalidation;
-//! - `interp`: the interpreter, first tier everywhere and the oracle for every code generator.
+//! - [`engine`]: the loop around translated code: look-up, translation, chaining, invalidation;
+//! - [`interp`]: the interpreter, first tier everywhere and the oracle for every code generator.
 //!
 //! # Why it looks like this
 //! The shape is chosen so that a one-pass emitter, Cranelift and wasm can each be *whole*. Integer
@@ -38,6 +40,7 @@ mod operands;
 pub mod opt;
 pub mod state;
 mod text;
+pub mod verify;
 
 pub use builder::Builder;
 pub use engine::Engine;
@@ -49,3 +52,4 @@ pub use op::{
 };
 pub use state::{TLB_ENTRIES, TlbEntry, VcpuBlock, slot};
 pub use text::ParseError;
+pub use verify::verify;

@@ -76,9 +76,8 @@ macro_rules! scalar {
             unsafe fn read(at: *mut u8) -> Self {
                 if (at as usize).is_multiple_of(size_of::<$ty>()) {
                     // SAFETY: in bounds by the caller's promise, aligned by the test.
-                    <$ty>::from_le(
-                        unsafe { <$atomic>::from_ptr(at.cast()) }.load(Ordering::Relaxed),
-                    )
+                    let cell = unsafe { <$atomic>::from_ptr(at.cast()) };
+                    <$ty>::from_le(cell.load(Ordering::Relaxed))
                 } else {
                     // SAFETY: in bounds by the caller's promise; an unaligned volatile copy of
                     // plain bytes, which may tear as the architecture allows.
@@ -290,6 +289,7 @@ impl GuestRam {
     }
 
     /// Whether [`Self::take_dirty_code`] would return anything: one relaxed load.
+    #[inline(always)]
     #[must_use]
     pub fn has_dirty_code(&self) -> bool {
         self.code.has_dirty()

@@ -60,6 +60,7 @@ impl CodePages {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn has_dirty(&self) -> bool {
         self.pending.load(Ordering::Relaxed)
     }

@@ -29,6 +29,7 @@ use crate::interp::{self, BlockEnd};
 use crate::op::Region;
 use crate::opt;
 use crate::state::{VcpuBlock, slot};
+use crate::verify::verify;
 
 use cache::{Cache, Id, Key};
 use jump_cache::JumpCache;
@@ -145,10 +146,7 @@ impl Engine {
             if let Some(Pending { from, exit }) = pending.take() {
                 self.cache.link(from, exit, id);
             }
-            loop {
-                let Some(translation) = self.cache.get(id) else {
-                    break;
-                };
+            while let Some(translation) = self.cache.get(id) {
                 match interp::run(&translation.code, env, cpu) {
                     BlockEnd::Direct(exit) => {
                         if cpu.budget() > 0
@@ -252,6 +250,11 @@ impl Engine {
         }
         self.stats.regions += 1;
         self.stats.insns += u64::from(region.insns);
+        if cfg!(debug_assertions)
+            && let Err(error) = verify(&region)
+        {
+            panic!("{error}\n{region}");
+        }
         opt::optimise(&mut region);
         let code = match interp::lower(&region) {
             Ok(code) => code,

@@ -105,6 +105,8 @@ pub struct Lowered {
     pub(crate) atomics: Vec<AtomicEntry>,
     /// Guest instructions of block 0.
     pub(crate) entry_insns: u32,
+    /// Whether some exit leads to a block of the region.
+    pub(crate) has_inner_exits: bool,
 }
 
 impl Lowered {

@@ -175,11 +175,13 @@ pub(super) fn load_vector_any<E: Env>(
     va: u64,
     mem: Mem,
 ) -> Result<u128, Leave> {
-    if mem.size == Size::B16 && aligned(va, mem) && !mem.unprivileged {
-        if let Some(raw) = load_16(env, cpu, va) {
-            after_load(mem.order);
-            return Ok(if mem.swap { raw.swap_bytes() } else { raw });
-        }
+    if mem.size == Size::B16
+        && aligned(va, mem)
+        && !mem.unprivileged
+        && let Some(raw) = load_16(env, cpu, va)
+    {
+        after_load(mem.order);
+        return Ok(if mem.swap { raw.swap_bytes() } else { raw });
     }
     let value = env.load_vector(cpu, GuestVirt(va), mem)?;
     after_load(mem.order);

@@ -180,6 +180,9 @@ macro_rules! define_run {
             macro_rules! exit {
                 ($n:expr) => {{
                     let n: u16 = $n;
+                    if !code.has_inner_exits {
+                        return BlockEnd::Direct(n);
+                    }
                     match code.exits.get(n as usize) {
                         Some(exit) if !exit.leaves() => {
                             if exit.back && cpu.budget() <= 0 {

@@ -386,8 +386,13 @@ impl Folder<'_> {
         }
     }
 
-    /// Moves constant parts of an address into the displacement.
+    /// Moves constant parts of an address into the displacement, unless that would keep a value
+    /// alive that has left its global, beside one that is in a global.
     fn address(&self, addr: &mut Int, disp: &mut i32) {
+        let in_global = |a: Int| self.globals.iter().any(|&(_, held)| held == a);
+        if in_global(*addr) && !at(&self.sums, addr.0).is_some_and(|(base, _)| in_global(base)) {
+            return;
+        }
         if let Some((base, k)) = at(&self.sums, addr.0)
             && let Ok(sum) = i32::try_from((k as i64).wrapping_add(i64::from(*disp)))
         {

@@ -9,7 +9,7 @@ mod random;
 
 use ferrite_ir::interp::{self, BlockEnd, lower};
 use ferrite_ir::opt::optimise;
-use ferrite_ir::{Region, VcpuBlock, slot};
+use ferrite_ir::{Region, VcpuBlock, slot, verify};
 
 use generate::region;
 use guest::Guest;
@@ -122,9 +122,11 @@ fn interpret(region: &Region, guest: &mut Guest, cpu: &mut VcpuBlock) -> naive::
 fn check(seed: u64, optimised: bool) {
     let mut random = Random::new(seed);
     let region = region(&mut random);
+    verify(&region).expect("what is generated keeps the rules");
     let mut better = region.clone();
     if optimised {
         optimise(&mut better);
+        verify(&better).expect("what is optimised keeps the rules");
     }
     let start = cpu(&mut random);
     let mut reference = Guest::new(seed);

@@ -32,6 +32,7 @@ pub fn lower(region: &Region) -> Result<Lowered, LowerError> {
         .zip(&targets)
         .map(|(&target, &from)| resolve(region, &starts, target, from))
         .collect();
+    lowered.has_inner_exits = lowered.exits.iter().any(|exit| !exit.leaves());
     if lowered.exits.len() > usize::from(u16::MAX) || lowered.marks.len() > usize::from(u16::MAX) {
         return Err(LowerError::TooLarge);
     }
