@@ -337,30 +337,18 @@ fn arithmetic() -> Vec<Region> {
     vec![a.cbnz(1, 0x1000), Asm::at(0x1044).goto(0x1000)]
 }
 
+/// A program's name and what makes its regions.
+type Source = (&'static str, fn() -> Vec<Region>);
+
 fn main() {
-    let programs: [(&str, fn() -> Vec<Region>); 5] = [
+    let programs: [Source; 5] = [
         ("arithmetic", arithmetic),
         ("crc", crc),
         ("copy", copy),
         ("branches", branches),
         ("calls", calls),
     ];
-    let only = std::env::var("ONLY").unwrap_or_default();
     for (name, build) in programs {
-        if !name.contains(&only) {
-            continue;
-        }
-        if std::env::args().any(|a| a == "--dump") {
-            for mut r in build() {
-                ferrite_ir::opt::optimise(&mut r);
-                println!("{r}");
-                if let Ok(l) = ferrite_ir::interp::lower(&r) {
-                    for i in l.code() {
-                        println!("    {i:?}");
-                    }
-                }
-            }
-        }
         let regions = build().into_iter().map(|r| (r.entry, r)).collect();
         let ram = match GuestRam::new(1 << 20) {
             Ok(ram) => ram,

@@ -145,3 +145,27 @@ impl Lowered {
             })
     }
 }
+
+/// One instruction a line, then the exits: for golden tests and traces.
+impl std::fmt::Display for Lowered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, Instr { code, a, b, c, imm }) in self.code.iter().enumerate() {
+            let code = format!("{code:?}");
+            write!(f, "{at:4}  {code:16} {a:5} {b:5} {c:5}")?;
+            match imm {
+                0 => writeln!(f)?,
+                _ => writeln!(f, "  {imm:#x}")?,
+            }
+        }
+        for (n, exit) in self.exits.iter().enumerate() {
+            write!(f, "exit {n}: {:#x}", exit.pc)?;
+            if exit.leaves() {
+                writeln!(f)?;
+            } else {
+                let back = if exit.back { ", backwards" } else { "" };
+                writeln!(f, " at {}{back}", exit.start)?;
+            }
+        }
+        Ok(())
+    }
+}
