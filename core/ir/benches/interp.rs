@@ -337,6 +337,28 @@ fn arithmetic() -> Vec<Region> {
     vec![a.cbnz(1, 0x1000), Asm::at(0x1044).goto(0x1000)]
 }
 
+/// What optimising and lowering cost, without the front end.
+fn translation(programs: &[Source]) {
+    let regions: Vec<Region> = programs.iter().flat_map(|(_, build)| build()).collect();
+    let insns: u32 = regions.iter().map(|r| r.insns).sum();
+    let mut best = f64::MAX;
+    for _ in 0..300 {
+        let copies = regions.clone();
+        let start = Instant::now();
+        for mut region in copies {
+            ferrite_ir::opt::optimise(&mut region);
+            std::hint::black_box(ferrite_ir::interp::lower(&region).is_ok());
+        }
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    let ns = best * 1e9;
+    println!(
+        "optimise + lower: {:.0} ns a region, {:.0} ns an instruction",
+        ns / regions.len() as f64,
+        ns / f64::from(insns)
+    );
+}
+
 /// A program's name and what makes its regions.
 type Source = (&'static str, fn() -> Vec<Region>);
 
@@ -348,6 +370,7 @@ fn main() {
         ("branches", branches),
         ("calls", calls),
     ];
+    translation(&programs);
     for (name, build) in programs {
         let regions = build().into_iter().map(|r| (r.entry, r)).collect();
         let ram = match GuestRam::new(1 << 20) {
