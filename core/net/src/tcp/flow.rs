@@ -137,7 +137,8 @@ impl Flow {
 
     fn pump_to_host(&mut self, socket: &mut Socket<'_>) -> io::Result<bool> {
         let mut moved = false;
-        while socket.can_recv() {
+        // A guest may send on after its FIN; nobody waits for that.
+        while !self.shut_down && socket.can_recv() {
             let written = socket.recv(|bytes| match write(&mut *self.host, bytes) {
                 Ok(len) => (len, Ok(len)),
                 Err(error) => (0, Err(error)),
