@@ -30,5 +30,7 @@ bitflags::bitflags! {
         const CSV2 = 1 << 11;
         /// 16-bit ASIDs.
         const ASID16 = 1 << 12;
+        /// FEAT_E0PD: EL0 kept out of one half of the address space without a look-up.
+        const E0PD = 1 << 13;
     }
 }

@@ -65,7 +65,6 @@ pub struct CpuCore {
 
 impl CpuCore {
     pub(super) fn new(config: &CpuConfig) -> Self {
-        let hpds = config.features.contains(Features::HPDS);
         Self {
             index: config.index,
             model: config.model,
@@ -75,7 +74,7 @@ impl CpuCore {
             counter_frequency: config.counter_frequency,
             reset_address: 0,
             pstate: Pstate::reset(1),
-            mmu: Mmu::new(config.model.pa_range, hpds),
+            mmu: Mmu::new(config.model.pa_range, config.features),
             debug: Debug::default(),
             pmu: Pmu::default(),
             event: false,

@@ -99,6 +99,12 @@ impl<'a> CpuEnv<'a> {
                 .enter(block, Exception::synchronous(syndrome, pc).at(pc));
             return Err(Leave);
         }
+        // A tag that got into the program counter goes: branches drop it (AArch64.BranchAddr).
+        let untagged = self.core.branch_address(pc);
+        if untagged != pc {
+            block.set(slot::PC, untagged);
+            return Err(Leave);
+        }
         let rights = if self.core.pstate.el == 0 {
             Rights::User
         } else {

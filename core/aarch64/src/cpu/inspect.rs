@@ -1,6 +1,6 @@
 //! Registers and memory for boot loaders, firmware, monitors and debuggers.
 
-use ferrite_ir::slot;
+use ferrite_ir::{VcpuBlock, slot};
 use ferrite_ram::{GuestPhys, PAGE_SIZE};
 
 use super::{Cpu, CpuEnv};
@@ -112,32 +112,39 @@ impl Cpu {
         self.core.mpidr
     }
 
+    /// Joins the CPU with its machine for `f`.
+    pub(crate) fn with_env<R>(
+        &mut self,
+        platform: &mut dyn Platform,
+        f: impl FnOnce(&mut CpuEnv<'_>, &mut VcpuBlock) -> R,
+    ) -> R {
+        let Self { block, core } = self;
+        f(&mut CpuEnv::new(core, platform), block)
+    }
+
     /// Every system register that can be read without a side effect, with its value now.
     #[must_use]
     pub fn system_registers(&mut self, platform: &mut dyn Platform) -> Vec<(&'static str, u64)> {
-        let Self { block, core } = self;
-        let mut env = CpuEnv::new(core, platform);
-        let mut all = Vec::new();
-        for row in table::rows() {
-            if readable(row) && row.exists(env.core) {
-                if let Ok(value) = env.read_row(block, row) {
-                    all.push((row.name, value));
-                }
-            }
-        }
-        all
+        self.with_env(platform, |env, block| {
+            table::rows()
+                .filter_map(|row| {
+                    let there = readable(row) && row.exists(env.core);
+                    let value = there.then(|| env.read_row(block, row).ok()).flatten()?;
+                    Some((row.name, value))
+                })
+                .collect()
+        })
     }
 
     /// The value of a system register by the manual's name, if it can be read without a side effect.
     #[must_use]
     pub fn system_register(&mut self, platform: &mut dyn Platform, name: &str) -> Option<u64> {
         let row = table::rows().find(|row| row.name == name && readable(row))?;
-        let Self { block, core } = self;
-        let mut env = CpuEnv::new(core, platform);
-        if !row.exists(env.core) {
-            return None;
-        }
-        env.read_row(block, row).ok()
+        self.with_env(platform, |env, block| {
+            row.exists(env.core)
+                .then(|| env.read_row(block, row).ok())
+                .flatten()
+        })
     }
 
     /// Sets a system register by the manual's name, as MSR at EL1 would. Returns whether there is
@@ -151,16 +158,16 @@ impl Cpu {
         let Some(row) = table::rows().find(|row| row.name == name) else {
             return false;
         };
-        let Self { block, core } = self;
-        let mut env = CpuEnv::new(core, platform);
-        row.exists(env.core) && row.permits(1, true) && env.write_row(block, row, value).is_ok()
+        self.with_env(platform, |env, block| {
+            row.exists(env.core) && row.permits(1, true) && env.write_row(block, row, value).is_ok()
+        })
     }
 
     /// The physical address that `va` translates to, whatever its permissions. No side effects.
     #[must_use]
     pub fn translate_for_debug(&self, platform: &dyn Platform, va: u64) -> Option<GuestPhys> {
         let mapping = self.core.mmu.peek(&self.block, platform, va).ok()?;
-        Some(GuestPhys(mapping.page | va % PAGE_SIZE))
+        Some(GuestPhys(mapping.page | (va % PAGE_SIZE)))
     }
 
     /// Reads guest-virtual memory (RAM and ROM only). Returns how many bytes there were.

@@ -115,7 +115,7 @@ impl CpuEnv<'_> {
         access: Access,
     ) -> Result<Place, Fault> {
         let mapping = self.core.mmu.translate(block, self.platform, va, access)?;
-        let at = GuestPhys(mapping.page | va % PAGE_SIZE);
+        let at = GuestPhys(mapping.page | (va % PAGE_SIZE));
         let page = self.core.mmu.physical(self.platform, at);
         Ok(Place { at, page, mapping })
     }

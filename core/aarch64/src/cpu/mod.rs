@@ -8,7 +8,7 @@ mod key;
 mod memory;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::core::{CpuCore, Halt};
 pub use env::{CpuEnv, context_changed};

@@ -1,7 +1,11 @@
 //! Small guest programs on a machine of RAM and a few device registers.
 
+mod debug;
 mod exceptions;
-mod machine;
+pub mod machine;
+mod registers;
+mod tables;
+mod translation;
 
 pub const WFI: u32 = 0xd503_207f;
 pub const ERET: u32 = 0xd69f_03e0;

@@ -5,9 +5,6 @@
 
 pub mod syndrome;
 
-#[cfg(test)]
-mod tests;
-
 use ferrite_ir::{Global, VcpuBlock, slot};
 
 use crate::cpu::CpuCore;
@@ -181,7 +178,7 @@ impl CpuCore {
         block.set_nzcv(saved as u32 & spsr::NZCV as u32);
         block.set(state::DAIF.0, saved & spsr::DAIF);
         block.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE);
-        block.set(slot::PC, self.return_address(target));
+        block.set(slot::PC, self.branch_address(target));
         self.event = true;
         self.update(block);
     }
@@ -199,7 +196,7 @@ impl CpuCore {
     }
 
     /// A branch target with the tag byte replaced where the regime ignores it (AArch64.BranchAddr).
-    fn return_address(&self, target: u64) -> u64 {
+    pub(crate) fn branch_address(&self, target: u64) -> u64 {
         let half = &self.mmu.regime().halves[(target >> 55 & 1) as usize];
         if half.top_byte_ignored {
             ((target << 8) as i64 >> 8) as u64

@@ -20,6 +20,7 @@ mod tests;
 use ferrite_ir::{TlbEntry, VcpuBlock, slot};
 use ferrite_ram::{GuestPhys, GuestVirt, PAGE_SIZE, RamOffset};
 
+use crate::features::Features;
 use crate::platform::{Maintenance, PhysPage, Platform};
 use crate::state;
 use fault::{Fault, FaultKind};
@@ -98,7 +99,7 @@ const FETCH_FILTER: usize = 1 << 16;
 /// The memory management unit of one CPU.
 pub struct Mmu {
     pa_range: u64,
-    hpds: bool,
+    features: Features,
     controls: Controls,
     regime: Regime,
     /// Controls that spaces were made under, by number.
@@ -122,7 +123,7 @@ pub struct Mmu {
 impl Mmu {
     /// An MMU whose ID_AA64MMFR0_EL1.PARange is `pa_range`, with translation off.
     #[must_use]
-    pub fn new(pa_range: u64, hpds: bool) -> Self {
+    pub fn new(pa_range: u64, features: Features) -> Self {
         let unused = Cached {
             tag: PAGE_SIZE - 1,
             mapping: Mapping {
@@ -137,9 +138,9 @@ impl Mmu {
         };
         Self {
             pa_range,
-            hpds,
+            features,
             controls: Controls::default(),
-            regime: Regime::new(Controls::default(), pa_range, hpds),
+            regime: Regime::new(Controls::default(), pa_range, features),
             known_controls: vec![Controls::default()],
             spaces: Spaces::default(),
             current: [0; 2],
@@ -175,7 +176,7 @@ impl Mmu {
         };
         if controls != self.controls {
             self.controls = controls;
-            self.regime = Regime::new(controls, self.pa_range, self.hpds);
+            self.regime = Regime::new(controls, self.pa_range, self.features);
         }
         self.assign_spaces(block);
         let [low, high] = self.current;
@@ -343,6 +344,10 @@ impl Mmu {
             self.fetched[word] |= bit;
         }
         let high = Regime::half_of(va);
+        let closed = self.regime.enabled && self.regime.halves[high].closed_to_el0;
+        if closed && access.rights == Rights::User {
+            return Err(Fault::flat(FaultKind::Translation));
+        }
         let tag = va & !(PAGE_SIZE - 1) | u64::from(self.current[high]);
         let index = (va >> 12) as usize & (WALKS - 1);
         let cached = &self.walks[index];

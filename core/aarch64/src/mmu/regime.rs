@@ -1,5 +1,7 @@
 //! The translation controls of the EL1&0 regime, decoded from its registers.
 
+use crate::features::Features;
+
 /// SCTLR_EL1 bits that translation depends on.
 pub mod sctlr {
     /// Stage 1 translation is on.
@@ -58,6 +60,8 @@ pub struct Half {
     pub top_byte_ignored: bool,
     /// HPDn: table descriptors limit no permissions.
     pub flat_permissions: bool,
+    /// E0PDn: EL0's accesses fault (FEAT_E0PD).
+    pub closed_to_el0: bool,
     /// Significant bits of an address: 25 to 48.
     pub va_bits: u32,
     /// Binary logarithm of the granule: 12, 14 or 16.
@@ -104,16 +108,18 @@ fn va_bits(tsz: u64) -> u32 {
 }
 
 impl Regime {
-    /// Decodes the controls of a CPU whose ID_AA64MMFR0_EL1.PARange is `pa_range`, with or without
-    /// FEAT_HPDS.
+    /// Decodes the controls of a CPU whose ID_AA64MMFR0_EL1.PARange is `pa_range`.
     #[must_use]
-    pub fn new(controls: Controls, pa_range: u64, hpds: bool) -> Self {
+    pub fn new(controls: Controls, pa_range: u64, features: Features) -> Self {
+        let hpds = features.contains(Features::HPDS);
+        let e0pd = features.contains(Features::E0PD);
         let Controls { sctlr, tcr, mair } = controls;
         let bit = |n: u32| tcr >> n & 1 != 0;
         let low = Half {
             walks_disabled: bit(7),
             top_byte_ignored: bit(37),
             flat_permissions: hpds && bit(41),
+            closed_to_el0: e0pd && bit(55),
             va_bits: va_bits(tcr),
             granule: match tcr >> 14 & 3 {
                 1 => 16,
@@ -125,6 +131,7 @@ impl Regime {
             walks_disabled: bit(23),
             top_byte_ignored: bit(38),
             flat_permissions: hpds && bit(42),
+            closed_to_el0: e0pd && bit(56),
             va_bits: va_bits(tcr >> 16),
             granule: match tcr >> 30 & 3 {
                 1 => 14,

@@ -195,6 +195,7 @@ pub static MODELS: &[Model] = &[
             .union(Features::HPDS)
             .union(Features::LOR)
             .union(Features::CSV2)
+            .union(Features::E0PD)
             .union(Features::CSV3),
         cortex_registers: false,
     },
@@ -272,5 +273,5 @@ pub const fn aa64mmfr1(features: Features) -> u64 {
 /// ID_AA64MMFR2_EL1.
 #[must_use]
 pub const fn aa64mmfr2(features: Features) -> u64 {
-    field(features, Features::UAO, 4, 1)
+    field(features, Features::UAO, 4, 1) | field(features, Features::E0PD, 60, 1)
 }

@@ -228,7 +228,7 @@ pub mod helper {
         /// DC ZVA; argument: the address.
         DC_ZVA,
         /// Software step completes after the instruction just executed; `slot::PC` already holds the
-        /// next address. Leaves.
+        /// next address. Argument: whether it was a load-exclusive. Leaves.
         STEP_DONE,
         /// Hardware breakpoint check at an instruction; leaves when one matches.
         BREAKPOINT,

@@ -89,8 +89,14 @@ fn step(t: &mut Translator, flow: Flow) -> Terminator {
     if let Some(next) = next {
         t.b.set(state::PC, next);
     }
-    t.b.call_void(helper::STEP_DONE, &[]);
+    let exclusive = t.b.iconst(u64::from(is_load_exclusive(t.word)));
+    t.b.call_void(helper::STEP_DONE, &[exclusive]);
     Terminator::Exit
+}
+
+/// LDXR, LDAXR, LDXP, LDAXP and their narrower forms, which the syndrome of a step tells apart.
+const fn is_load_exclusive(word: u32) -> bool {
+    word & 0x3fc0_0000 == 0x0840_0000
 }
 
 /// Instructions name guest addresses only; a block is the region's own entry.

@@ -279,10 +279,10 @@ impl Visitor for Translator {
 
     fn msr_reg(&mut self, i: MsrReg) -> Outcome {
         let encoding = pack(2 + i.o0, i.op1, i.crn, i.crm, i.op2);
-        if is_fp(encoding) {
-            if let Some(flow) = self.fp_access() {
-                return Ok(flow);
-            }
+        if is_fp(encoding)
+            && let Some(flow) = self.fp_access()
+        {
+            return Ok(flow);
         }
         let value = self.x(i.rt);
         if self.write_inline(encoding, value) {
@@ -301,10 +301,10 @@ impl Visitor for Translator {
 
     fn mrs(&mut self, i: Mrs) -> Outcome {
         let encoding = pack(2 + i.o0, i.op1, i.crn, i.crm, i.op2);
-        if is_fp(encoding) {
-            if let Some(flow) = self.fp_access() {
-                return Ok(flow);
-            }
+        if is_fp(encoding)
+            && let Some(flow) = self.fp_access()
+        {
+            return Ok(flow);
         }
         let value = match self.read_inline(encoding) {
             Some(value) => value,

@@ -12,8 +12,8 @@ use crate::sysreg::row::{Needs, Row};
 const SCTLR_ONES: u64 = 1 << 29 | 1 << 28 | 1 << 22 | 1 << 20 | 1 << 11;
 /// M, A, C, SA, SA0, CP15BEN, ITD, SED, UMA, I, DZE, UCT, nTWI, nTWE, WXN, SPAN, E0E, EE, UCI.
 const SCTLR_BITS: u64 = 0x078d_d3bf;
-/// TnSZ, EPDn, cacheability, TGn, A1, IPS, AS, TBIn, HPDn.
-const TCR_BITS: u64 = 0x0677_ffff_ffbf;
+/// TnSZ, EPDn, cacheability, TGn, A1, IPS, AS, TBIn, HPDn, E0PDn.
+const TCR_BITS: u64 = 0x0180_0677_ffff_ffbf;
 
 /// AHP, DN, FZ and RMode: what of FPCR has a function without FEAT_FP16.
 const FPCR_BITS: u64 = 0x07c0_0000;

@@ -51,9 +51,17 @@ fn changed(block: &mut VcpuBlock) -> Result<(), Denied> {
     Ok(())
 }
 
+fn added(old: u64, counters: u64) -> u64 {
+    old | counters
+}
+
+fn removed(old: u64, counters: u64) -> u64 {
+    old & !counters
+}
+
 /// A register that reads as a set of counters and whose writes add to or take from it.
 macro_rules! counter_set {
-    ($name:literal, $encoding:expr, $field:ident, $apply:expr) => {
+    ($name:literal, $encoding:expr, $field:ident, $apply:path) => {
         Row::live(
             $name,
             $encoding,
@@ -63,8 +71,7 @@ macro_rules! counter_set {
             },
             |env, block, _, value| {
                 env.core.count_events(block);
-                let apply: fn(u64, u64) -> u64 = $apply;
-                env.core.pmu.$field = apply(env.core.pmu.$field, value & COUNTERS);
+                env.core.pmu.$field = $apply(env.core.pmu.$field, value & COUNTERS);
                 changed(block)
             },
         )
@@ -166,30 +173,12 @@ pub static ROWS: &[Row] = &[
     )
     .ends()
     .el0(all),
-    counter_set!("PMCNTENSET_EL0", e(3, 3, 9, 12, 1), enabled, |old, v| old
-        | v)
-    .el0(all),
-    counter_set!("PMCNTENCLR_EL0", e(3, 3, 9, 12, 2), enabled, |old, v| old
-        & !v)
-    .el0(all),
-    counter_set!("PMOVSCLR_EL0", e(3, 3, 9, 12, 3), overflown, |old, v| old
-        & !v)
-    .el0(all),
-    counter_set!("PMOVSSET_EL0", e(3, 3, 9, 14, 3), overflown, |old, v| old
-        | v)
-    .el0(all),
-    counter_set!(
-        "PMINTENSET_EL1",
-        e(3, 0, 9, 14, 1),
-        interrupts,
-        |old, v| old | v
-    ),
-    counter_set!(
-        "PMINTENCLR_EL1",
-        e(3, 0, 9, 14, 2),
-        interrupts,
-        |old, v| old & !v
-    ),
+    counter_set!("PMCNTENSET_EL0", e(3, 3, 9, 12, 1), enabled, added).el0(all),
+    counter_set!("PMCNTENCLR_EL0", e(3, 3, 9, 12, 2), enabled, removed).el0(all),
+    counter_set!("PMOVSCLR_EL0", e(3, 3, 9, 12, 3), overflown, removed).el0(all),
+    counter_set!("PMOVSSET_EL0", e(3, 3, 9, 14, 3), overflown, added).el0(all),
+    counter_set!("PMINTENSET_EL1", e(3, 0, 9, 14, 1), interrupts, added),
+    counter_set!("PMINTENCLR_EL1", e(3, 0, 9, 14, 2), interrupts, removed),
     Row::action("PMSWINC_EL0", e(3, 3, 9, 12, 4), |env, block, _, value| {
         env.core.count_events(block);
         let el = env.core.pstate.el;
