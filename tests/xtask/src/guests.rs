@@ -11,7 +11,6 @@ use crate::initramfs;
 use crate::shell::root;
 
 /// A kernel and its initramfs.
-#[derive(Debug)]
 pub struct Kernel {
     /// The arm64 Image, as packaged.
     pub image: PathBuf,
@@ -20,7 +19,6 @@ pub struct Kernel {
 }
 
 /// Everything fetched.
-#[derive(Debug)]
 pub struct Guests {
     /// Debian 12's 6.1 kernel for virtual machines.
     pub cloud_6_1: Kernel,
@@ -34,25 +32,52 @@ pub struct Guests {
 
 /// Fetches what is not there yet.
 pub fn fetch() -> Result<Guests> {
-    let apt = Arm64::open()?;
-    let busybox = apt.unpack("busybox-static", Some("bookworm"))?;
-    let busybox = [busybox.join("bin/busybox"), busybox.join("usr/bin/busybox")];
-    let busybox = busybox
-        .iter()
-        .find(|p| p.exists())
-        .context("busybox-static holds no busybox")?;
-    let kernel = |name: &str, meta: &str, suite: &str| -> Result<Kernel> {
-        let package = apt.dependency(meta, suite, "linux-image-")?;
-        make_kernel(name, &apt.unpack(&package, Some(suite))?, busybox)
-    };
+    let source = Source::open()?;
+    let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
     Ok(Guests {
-        cloud_6_1: kernel("cloud-6.1", "linux-image-cloud-arm64", "bookworm")?,
-        generic_6_1: kernel("generic-6.1", "linux-image-arm64", "bookworm")?,
-        cloud_6_12: kernel("cloud-6.12", "linux-image-cloud-arm64", "trixie")?,
-        u_boot: apt
-            .unpack("u-boot-qemu", Some("bookworm"))?
-            .join("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+        cloud_6_1: source.cloud_6_1()?,
+        generic_6_1: source.kernel("generic-6.1", "linux-image-arm64", "bookworm")?,
+        cloud_6_12: source.kernel("cloud-6.12", "linux-image-cloud-arm64", "trixie")?,
+        u_boot: u_boot.join("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
     })
+}
+
+/// Fetches only the guest that demonstrations and benchmarks use.
+pub fn fetch_demo() -> Result<Kernel> {
+    Source::open()?.cloud_6_1()
+}
+
+/// Where kernels come from, and the busybox that goes into each initramfs.
+struct Source {
+    apt: Arm64,
+    busybox: PathBuf,
+}
+
+impl Source {
+    fn open() -> Result<Self> {
+        let apt = Arm64::open()?;
+        let package = apt.unpack("busybox-static", Some("bookworm"))?;
+        let places = [package.join("bin/busybox"), package.join("usr/bin/busybox")];
+        let busybox = places
+            .into_iter()
+            .find(|p| p.exists())
+            .context("busybox-static holds no busybox")?;
+        Ok(Self { apt, busybox })
+    }
+
+    fn cloud_6_1(&self) -> Result<Kernel> {
+        self.kernel("cloud-6.1", "linux-image-cloud-arm64", "bookworm")
+    }
+
+    /// The kernel that the dependency package `meta` of `suite` leads to.
+    fn kernel(&self, name: &str, meta: &str, suite: &str) -> Result<Kernel> {
+        let package = self.apt.dependency(meta, suite, "linux-image-")?;
+        make_kernel(
+            name,
+            &self.apt.unpack(&package, Some(suite))?,
+            &self.busybox,
+        )
+    }
 }
 
 /// Links the kernel to `target/guests/NAME.Image` and makes `NAME.cpio` beside it.

@@ -4,10 +4,13 @@
 //! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
 
 mod apt;
+mod bench;
 mod guests;
 mod initramfs;
 mod modules;
+mod playground;
 mod shell;
+mod suite;
 
 use anyhow::{Result, bail};
 
@@ -22,9 +25,15 @@ usage: cargo xtask COMMAND
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
+        Some("playground") => playground::start(),
+        Some("test") => suite::run_all(),
+        Some("bench") => bench::run_all(),
         Some("guests") => {
-            let guests = guests::fetch()?;
-            println!("{guests:#?}");
+            let fetched = guests::fetch()?;
+            for kernel in [fetched.cloud_6_1, fetched.generic_6_1, fetched.cloud_6_12] {
+                println!("{}\n{}", kernel.image.display(), kernel.initrd.display());
+            }
+            println!("{}", fetched.u_boot.display());
             Ok(())
         }
         Some("help" | "--help" | "-h") => {

@@ -24,9 +24,18 @@ pub fn have(program: &str) -> bool {
 
 /// Runs a program to its end in the top folder; an exit status other than 0 is an error.
 pub fn run<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Result<()> {
-    let status = command(program, args)
-        .status()
-        .with_context(|| format!("cannot run {program}"))?;
+    run_with(program, args, &[])
+}
+
+/// The same with additional environment variables.
+pub fn run_with<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    environment: &[(&str, &str)],
+) -> Result<()> {
+    let mut command = command(program, args);
+    let status = command.envs(environment.iter().copied()).status();
+    let status = status.with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("{program} ended with {status}");
     }

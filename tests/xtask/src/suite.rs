@@ -1,0 +1,56 @@
+//! `cargo xtask test`: everything that decides whether a change is good.
+
+use anyhow::Result;
+
+use crate::apt;
+use crate::guests;
+use crate::shell::{progress, run, run_with};
+
+/// Programs that tests need, and the Debian packages that have them.
+const TOOLS: [(&str, &str); 5] = [
+    ("qemu-aarch64", "qemu-user"),
+    ("qemu-system-aarch64", "qemu-system-arm"),
+    ("mke2fs", "e2fsprogs"),
+    ("mcopy", "mtools"),
+    ("clang", "clang"),
+];
+
+/// Installs what the tests need and runs all of them, the quick ones first.
+pub fn run_all() -> Result<()> {
+    apt::install(&TOOLS)?;
+    progress("checking the format");
+    run("cargo", ["fmt", "--all", "--check"])?;
+    progress("linting");
+    run(
+        "cargo",
+        [
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    progress("building the documentation");
+    run_with(
+        "cargo",
+        ["doc", "--quiet", "--workspace", "--no-deps"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
+    progress("testing every crate");
+    run(
+        "cargo",
+        ["test", "--quiet", "--workspace", "--exclude", "ferrite-e2e"],
+    )?;
+    progress("booting real guests");
+    guests::fetch()?;
+    run(
+        "cargo",
+        ["build", "--quiet", "--release", "--package", "ferrite"],
+    )?;
+    run("cargo", ["test", "--release", "--package", "ferrite-e2e"])?;
+    progress("all tests passed");
+    Ok(())
+}
