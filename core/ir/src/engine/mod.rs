@@ -224,13 +224,13 @@ impl Engine {
         let id = match self.cache.find(&key) {
             Some(id) => id,
             None => {
-                let region = env.translate(cpu, GuestVirt(pc), fetched);
-                let id = self.insert(key, region);
+                // First, so that no write falls between.
                 if env.ram().mark_code(key.at) {
                     self.vcpus[vcpu].epoch += 1;
                     env.protect_code(cpu, key.at.page());
                 }
-                id
+                let region = env.translate(cpu, GuestVirt(pc), fetched);
+                self.insert(key, region)
             }
         };
         // The generation after the fetch, which may have filled translation caches.

@@ -4,7 +4,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use ferrite_ram::{GuestVirt, PAGE_SIZE, RamOffset, Scalar};
 
-use crate::env::{Env, Leave};
+use crate::env::Env;
 use crate::eval::swap;
 use crate::op::{Align, Mem, Order, Size};
 use crate::state::{TlbEntry, VcpuBlock};
@@ -91,120 +91,88 @@ fn aligned(va: u64, mem: Mem) -> bool {
     }
 }
 
-fn before_store(order: Order) {
+pub(super) fn before_store(order: Order) {
     if matches!(order, Order::Release | Order::AcquireRelease) {
         fence(Ordering::Release);
     }
 }
 
 /// A store-release is also ordered before a later load-acquire, which takes a full barrier.
-fn after_store(order: Order) {
+pub(super) fn after_store(order: Order) {
     if matches!(order, Order::Release | Order::AcquireRelease) {
         fence(Ordering::SeqCst);
     }
 }
 
-fn after_load(order: Order) {
+pub(super) fn after_load(order: Order) {
     if matches!(order, Order::Acquire | Order::AcquireRelease) {
         fence(Ordering::Acquire);
     }
 }
 
-/// Any integer load, not yet extended.
-pub(super) fn load_any<E: Env>(
-    env: &mut E,
-    cpu: &mut VcpuBlock,
-    va: u64,
-    mem: Mem,
-) -> Result<u64, Leave> {
-    let fast = || {
-        if !aligned(va, mem) {
-            return None;
-        }
-        let at = read_place(cpu, va, mem.size.bytes(), mem.unprivileged)?;
-        let ram = env.ram();
-        match mem.size {
-            Size::B1 => ram.load::<u8>(at).map(u64::from),
-            Size::B2 => ram.load::<u16>(at).map(u64::from),
-            Size::B4 => ram.load::<u32>(at).map(u64::from),
-            Size::B8 | Size::B16 => ram.load::<u64>(at),
-        }
+/// Any integer load by the fast path, not yet extended.
+pub(super) fn load_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u64> {
+    if !aligned(va, mem) {
+        return None;
+    }
+    let at = read_place(cpu, va, mem.size.bytes(), mem.unprivileged)?;
+    let ram = env.ram();
+    let raw = match mem.size {
+        Size::B1 => u64::from(ram.load::<u8>(at)?),
+        Size::B2 => u64::from(ram.load::<u16>(at)?),
+        Size::B4 => u64::from(ram.load::<u32>(at)?),
+        Size::B8 | Size::B16 => ram.load::<u64>(at)?,
     };
-    let value = match fast() {
-        Some(raw) => swap(mem.size, mem.swap, raw),
-        None => env.load(cpu, GuestVirt(va), mem)?,
-    };
-    after_load(mem.order);
-    Ok(value)
+    Some(swap(mem.size, mem.swap, raw))
 }
 
-/// Any integer store.
+/// Any integer store by the fast path.
 pub(super) fn store_any<E: Env>(
-    env: &mut E,
-    cpu: &mut VcpuBlock,
+    env: &E,
+    cpu: &VcpuBlock,
     va: u64,
     value: u64,
     mem: Mem,
-) -> Result<(), Leave> {
-    before_store(mem.order);
-    let fast = || {
-        if !aligned(va, mem) {
-            return None;
-        }
-        let at = write_place(cpu, va, mem.size.bytes(), mem.unprivileged)?;
-        let ram = env.ram();
-        let value = swap(mem.size, mem.swap, value);
-        match mem.size {
-            Size::B1 => ram.store(at, value as u8),
-            Size::B2 => ram.store(at, value as u16),
-            Size::B4 => ram.store(at, value as u32),
-            Size::B8 | Size::B16 => ram.store(at, value),
-        }
-    };
-    if fast().is_none() {
-        env.store(cpu, GuestVirt(va), value, mem)?;
+) -> Option<()> {
+    if !aligned(va, mem) {
+        return None;
     }
-    after_store(mem.order);
-    Ok(())
+    let at = write_place(cpu, va, mem.size.bytes(), mem.unprivileged)?;
+    let ram = env.ram();
+    let value = swap(mem.size, mem.swap, value);
+    match mem.size {
+        Size::B1 => ram.store(at, value as u8),
+        Size::B2 => ram.store(at, value as u16),
+        Size::B4 => ram.store(at, value as u32),
+        Size::B8 | Size::B16 => ram.store(at, value),
+    }
 }
 
-/// Any vector load.
-pub(super) fn load_vector_any<E: Env>(
-    env: &mut E,
-    cpu: &mut VcpuBlock,
-    va: u64,
-    mem: Mem,
-) -> Result<u128, Leave> {
-    if mem.size == Size::B16
-        && aligned(va, mem)
-        && !mem.unprivileged
-        && let Some(raw) = load_16(env, cpu, va)
-    {
-        after_load(mem.order);
-        return Ok(if mem.swap { raw.swap_bytes() } else { raw });
-    }
-    let value = env.load_vector(cpu, GuestVirt(va), mem)?;
-    after_load(mem.order);
-    Ok(value)
+/// Whether a vector access may take the fast path for 16 bytes.
+fn is_whole(va: u64, mem: Mem) -> bool {
+    mem.size == Size::B16 && aligned(va, mem) && !mem.unprivileged
 }
 
-/// Any vector store.
+/// A vector load by the fast path.
+pub(super) fn load_vector_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u128> {
+    if !is_whole(va, mem) {
+        return None;
+    }
+    let raw = load_16(env, cpu, va)?;
+    Some(if mem.swap { raw.swap_bytes() } else { raw })
+}
+
+/// A vector store by the fast path.
 pub(super) fn store_vector_any<E: Env>(
-    env: &mut E,
-    cpu: &mut VcpuBlock,
+    env: &E,
+    cpu: &VcpuBlock,
     va: u64,
     value: u128,
     mem: Mem,
-) -> Result<(), Leave> {
-    before_store(mem.order);
-    let raw = if mem.swap { value.swap_bytes() } else { value };
-    let fast = mem.size == Size::B16
-        && aligned(va, mem)
-        && !mem.unprivileged
-        && store_16(env, cpu, va, raw).is_some();
-    if !fast {
-        env.store_vector(cpu, GuestVirt(va), value, mem)?;
+) -> Option<()> {
+    if !is_whole(va, mem) {
+        return None;
     }
-    after_store(mem.order);
-    Ok(())
+    let raw = if mem.swap { value.swap_bytes() } else { value };
+    store_16(env, cpu, va, raw)
 }

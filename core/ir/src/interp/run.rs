@@ -74,10 +74,10 @@ fn slow_load_vector<E: Env>(
     env: &mut E,
     cpu: &mut VcpuBlock,
     va: u64,
-    size: Size,
+    mem: Mem,
 ) -> Result<u128, Leave> {
     let mark = sync_pc(code, at, cpu);
-    let value = env.load_vector(cpu, GuestVirt(va), Mem::plain(size));
+    let value = env.load_vector(cpu, GuestVirt(va), mem);
     left(mark, cpu, value)
 }
 
@@ -90,10 +90,10 @@ fn slow_store_vector<E: Env>(
     cpu: &mut VcpuBlock,
     va: u64,
     value: u128,
-    size: Size,
+    mem: Mem,
 ) -> Result<(), Leave> {
     let mark = sync_pc(code, at, cpu);
-    let done = env.store_vector(cpu, GuestVirt(va), value, Mem::plain(size));
+    let done = env.store_vector(cpu, GuestVirt(va), value, mem);
     left(mark, cpu, done)
 }
 
@@ -136,7 +136,7 @@ fn guard<E: Env>(mark: Mark, env: &mut E, cpu: &mut VcpuBlock, helper: u16, a: u
     }
 }
 
-/// An access with attributes, or an atomic one, with the PC slot set first.
+/// An atomic access, with the PC slot set first.
 fn with_pc<T>(
     code: &Lowered,
     at: usize,
@@ -242,7 +242,7 @@ macro_rules! define_run {
                     let va = cpu.get($i.b).wrapping_add($i.imm);
                     let value = match memory::load::<E, $t>(env, cpu, va) {
                         Some(raw) => u128::from(raw),
-                        None => attempt!(slow_load_vector(code, here!(), env, cpu, va, Size::$size)),
+                        None => attempt!(slow_load_vector(code, here!(), env, cpu, va, Mem::plain(Size::$size))),
                     };
                     cpu.set_vector($i.a, value);
                 }};
@@ -252,7 +252,7 @@ macro_rules! define_run {
                     let va = cpu.get($i.b).wrapping_add($i.imm);
                     let value = cpu.get_vector($i.a);
                     if memory::store::<E, $t>(env, cpu, va, value as $t).is_none() {
-                        attempt!(slow_store_vector(code, here!(), env, cpu, va, value, Size::$size));
+                        attempt!(slow_store_vector(code, here!(), env, cpu, va, value, Mem::plain(Size::$size)));
                     }
                 }};
             }
@@ -451,7 +451,7 @@ macro_rules! define_run {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = match memory::load_16(env, cpu, va) {
                             Some(value) => value,
-                            None => attempt!(slow_load_vector(code, here!(), env, cpu, va, Size::B16)),
+                            None => attempt!(slow_load_vector(code, here!(), env, cpu, va, Mem::plain(Size::B16))),
                         };
                         cpu.set_vector(i.a, value);
                     }
@@ -463,40 +463,48 @@ macro_rules! define_run {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = cpu.get_vector(i.a);
                         if memory::store_16(env, cpu, va, value).is_none() {
-                            attempt!(slow_store_vector(code, here!(), env, cpu, va, value, Size::B16));
+                            attempt!(slow_store_vector(code, here!(), env, cpu, va, value, Mem::plain(Size::B16)));
                         }
                     }
                     Code::LoadMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let mem = code.mems[i.c as usize];
-                        let value = attempt!(with_pc(code, here!(), cpu, |cpu| {
-                            memory::load_any(env, cpu, va, mem)
-                        }));
-                        cpu.set(i.a, eval::extend(mem.size, mem.sign, value));
+                        let value = match memory::load_any(env, cpu, va, mem) {
+                            Some(value) => eval::extend(mem.size, mem.sign, value),
+                            None => attempt!(slow_load(code, here!(), env, cpu, va, mem)),
+                        };
+                        memory::after_load(mem.order);
+                        cpu.set(i.a, value);
                     }
                     Code::StoreMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = cpu.get(i.a);
                         let mem = code.mems[i.c as usize];
-                        attempt!(with_pc(code, here!(), cpu, |cpu| {
-                            memory::store_any(env, cpu, va, value, mem)
-                        }));
+                        memory::before_store(mem.order);
+                        if memory::store_any(env, cpu, va, value, mem).is_none() {
+                            attempt!(slow_store(code, here!(), env, cpu, va, value, mem));
+                        }
+                        memory::after_store(mem.order);
                     }
                     Code::LoadVecMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let mem = code.mems[i.c as usize];
-                        let value = attempt!(with_pc(code, here!(), cpu, |cpu| {
-                            memory::load_vector_any(env, cpu, va, mem)
-                        }));
+                        let value = match memory::load_vector_any(env, cpu, va, mem) {
+                            Some(value) => value,
+                            None => attempt!(slow_load_vector(code, here!(), env, cpu, va, mem)),
+                        };
+                        memory::after_load(mem.order);
                         cpu.set_vector(i.a, value);
                     }
                     Code::StoreVecMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = cpu.get_vector(i.a);
                         let mem = code.mems[i.c as usize];
-                        attempt!(with_pc(code, here!(), cpu, |cpu| {
-                            memory::store_vector_any(env, cpu, va, value, mem)
-                        }));
+                        memory::before_store(mem.order);
+                        if memory::store_vector_any(env, cpu, va, value, mem).is_none() {
+                            attempt!(slow_store_vector(code, here!(), env, cpu, va, value, mem));
+                        }
+                        memory::after_store(mem.order);
                     }
                     Code::Atomic => {
                         let entry = &code.atomics[i.a as usize];

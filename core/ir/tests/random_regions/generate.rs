@@ -6,6 +6,7 @@ use ferrite_ir::{
     Width, slot,
 };
 use ferrite_ram::PAGE_SIZE;
+use ferrite_simd::{Dest, FloatOp, Lane, LaneOp, Shape, WideOp};
 
 use crate::guest::PAGES;
 use crate::random::Random;
@@ -444,6 +445,7 @@ impl Generator<'_> {
                     self.b.store_vec(addr, 0, a, mem);
                 }
             }
+            24 if self.random.chance(60) => self.wide(),
             24 => {
                 let a = self.vector();
                 let to = self.vec_global();
@@ -475,6 +477,52 @@ impl Generator<'_> {
                     self.b.set(Global(slot::PC), v);
                 }
             }
+        }
+    }
+
+    /// Vector and floating-point operations, some of which touch the status word.
+    fn wide(&mut self) {
+        let op = self.random.pick(&[
+            WideOp::Lanes(LaneOp::Add),
+            WideOp::Lanes(LaneOp::Mla),
+            WideOp::Lanes(LaneOp::Sqadd),
+            WideOp::Lanes(LaneOp::Dup),
+            WideOp::Lanes(LaneOp::Umov),
+            WideOp::Float(FloatOp::Add),
+            WideOp::Float(FloatOp::MulAdd),
+            WideOp::Float(FloatOp::Compare),
+        ]);
+        let shape = match op {
+            WideOp::Float(FloatOp::Compare) => Shape::scalar(Lane::S),
+            _ => Shape::vector(Lane::S, true),
+        };
+        let signature = op.signature();
+        let v: Vec<Vector> = (0..signature.vecs).map(|_| self.vector()).collect();
+        let int = signature.int.then(|| self.int());
+        match signature.dest {
+            Dest::Int => {
+                let d = self.b.wide_int(op, shape, 1, &v, int);
+                self.set(d);
+            }
+            Dest::Vec => {
+                let d = self.b.wide_vec(op, shape, 1, &v, int);
+                self.vectors.push(d);
+                if self.random.chance(70) {
+                    let to = self.vec_global();
+                    self.b.set_vec(to, d);
+                }
+            }
+        }
+        if self.random.chance(20) {
+            // The status word is a global, too.
+            let a = if self.random.chance(50) {
+                self.b.get(Global(slot::FP_STATUS))
+            } else {
+                let a = self.int();
+                self.b.set(Global(slot::FP_STATUS), a);
+                a
+            };
+            self.ints.push(a);
         }
     }
 
