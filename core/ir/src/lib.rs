@@ -16,7 +16,7 @@
 //! - [`builder`]: how a front end makes regions;
 //! - [`mod@verify`]: the rules that a region keeps;
 //! - [`opt`]: the optimisations that every back end profits from;
-//! - [`env`]: what a guest provides to whoever runs its code (slow memory path, helpers, fetch);
+//! - [`mod@env`]: what a guest provides to whoever runs its code (slow memory path, helpers, fetch);
 //! - [`engine`]: the loop around translated code: look-up, translation, chaining, invalidation;
 //! - [`interp`]: the interpreter, first tier everywhere and the oracle for every code generator.
 //!

@@ -1,7 +1,7 @@
 //! Optimisations on regions that every back end profits from.
 //!
-//! Two passes over each block: [`fold`] from its start, with what is known about values, globals
-//! and flags; [`dead`] from its end, dropping what nobody will see. Both respect that an operation
+//! Two passes over each block: `fold` from its start, with what is known about values, globals
+//! and flags; `dead` from its end, dropping what nobody will see. Both respect that an operation
 //! that [may leave](crate::Op::may_leave) shows every global and the flags to the guest.
 
 mod dead;
