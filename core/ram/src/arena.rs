@@ -28,6 +28,9 @@ pub enum AllocError {
 
 /// A fixed, zero-initialised span of host memory that the guest's RAM and ROMs live in.
 pub struct GuestRam {
+    /// What the allocator gave.
+    block: NonNull<u8>,
+    /// The first page boundary in it: offset 0.
     base: NonNull<u8>,
     len: u64,
     layout: Layout,
@@ -126,12 +129,21 @@ impl GuestRam {
             .max(PAGE_SIZE)
             .checked_next_multiple_of(PAGE_SIZE)
             .ok_or_else(too_large)?;
-        let size = usize::try_from(len).map_err(|_| too_large())?;
-        let layout = Layout::from_size_align(size, PAGE_SIZE as usize).map_err(|_| too_large())?;
+        // Large blocks of small alignment come from the allocator as fresh zero pages; asking it for
+        // page alignment would make it write every byte. So the page boundary is found here.
+        let size = len
+            .checked_add(PAGE_SIZE)
+            .and_then(|size| usize::try_from(size).ok());
+        let layout = Layout::from_size_align(size.ok_or_else(too_large)?, 1);
+        let layout = layout.map_err(|_| too_large())?;
         // SAFETY: the layout has a non-zero size.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })
+        let block = NonNull::new(unsafe { alloc_zeroed(layout) })
             .ok_or(AllocError::OutOfMemory { bytes })?;
+        let to_page = block.as_ptr().align_offset(PAGE_SIZE as usize);
+        // SAFETY: `to_page` is below a page, and the block has a page more than `len` bytes.
+        let base = unsafe { block.add(to_page) };
         Ok(Self {
+            block,
             base,
             len,
             layout,
@@ -305,7 +317,7 @@ impl GuestRam {
 impl Drop for GuestRam {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with this very layout.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+        unsafe { dealloc(self.block.as_ptr(), self.layout) };
     }
 }
 
