@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use ferrite_qmp::schema::Event;
 use ferrite_qmp::{Events, VmControl};
-use ferrite_vm::machine::{Cause, VmEvent};
+use ferrite_vm::machine::Cause;
 use ferrite_vm::{Slice, Vm};
 
 use crate::chardev::mux::{Key, Mux};
 use crate::console::ConsoleMonitor;
-use crate::control::{Control, Facts, shutdown_cause};
+use crate::control::{Control, Facts, announce};
 use crate::monitor::MonitorHub;
 use crate::signals::Signals;
 use crate::wake::Waker;
@@ -46,8 +45,10 @@ impl Host {
                 self.vm.poll_devices();
                 self.serve();
             }
+            // Events that were held back.
+            self.events.poll();
             let slice = self.vm.run_slice();
-            self.announce();
+            announce(&mut self.vm, &self.events);
             match slice {
                 Slice::Busy => {}
                 Slice::Idle { until } => {
@@ -78,9 +79,9 @@ impl Host {
         let mut control = Control {
             vm: &mut self.vm,
             facts: &self.facts,
+            events: &self.events,
         };
         self.monitors.poll(&mut control);
-        self.events.poll();
         if let Some((mux, monitor)) = &mut self.console {
             for key in mux.take_keys() {
                 match key {
@@ -90,25 +91,6 @@ impl Host {
             }
             monitor.input(mux, &mut control);
         }
-        self.announce();
-    }
-
-    /// Tells monitors what happened.
-    fn announce(&mut self) {
-        for event in self.vm.take_events() {
-            self.events.emit(&match event {
-                VmEvent::Shutdown(cause) => Event::Shutdown {
-                    guest: cause.is_guest(),
-                    reason: shutdown_cause(cause),
-                },
-                VmEvent::Powerdown => Event::Powerdown,
-                VmEvent::Reset(cause) => Event::Reset {
-                    guest: cause.is_guest(),
-                    reason: shutdown_cause(cause),
-                },
-                VmEvent::Stop => Event::Stop,
-                VmEvent::Resume => Event::Resume,
-            });
-        }
+        announce(&mut self.vm, &self.events);
     }
 }

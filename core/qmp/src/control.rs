@@ -77,6 +77,10 @@ pub trait VmControl {
     /// Takes at most `max` of the oldest bytes from the ring buffer of this id.
     fn ringbuf_read(&mut self, id: &str, max: usize) -> Result<Vec<u8>, Error>;
 
+    /// Sends the events that the machine has gathered, if it does not send them as they happen.
+    /// Called after each command, so that its events come before its answer, as with QEMU.
+    fn announce(&mut self) {}
+
     /// Creates or empties a file of the host. Hosts without files refuse.
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>>;
 }

@@ -10,11 +10,11 @@ use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, CpuInstanceProperties,
     MachineInfo, RunState, ShutdownCause, SysEmuTarget,
 };
-use ferrite_qmp::{MemoryFault, VmControl};
+use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
-use ferrite_vm::machine::{self, Cause};
+use ferrite_vm::machine::{self, Cause, VmEvent};
 
 use crate::launch::{Characters, Disks};
 
@@ -24,6 +24,8 @@ pub struct Control<'a> {
     pub vm: &'a mut Vm,
     /// Facts about it and its connections.
     pub facts: &'a Facts,
+    /// Where its events go.
+    pub events: &'a Events,
 }
 
 /// What monitors are told beside the machine's own state.
@@ -50,6 +52,25 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
         Cause::HostUi => ShutdownCause::HostUi,
         Cause::GuestShutdown => ShutdownCause::GuestShutdown,
         Cause::GuestReset => ShutdownCause::GuestReset,
+    }
+}
+
+/// Tells monitors what has happened to the machine.
+pub fn announce(vm: &mut Vm, events: &Events) {
+    for event in vm.take_events() {
+        events.emit(&match event {
+            VmEvent::Shutdown(cause) => Event::Shutdown {
+                guest: cause.is_guest(),
+                reason: shutdown_cause(cause),
+            },
+            VmEvent::Powerdown => Event::Powerdown,
+            VmEvent::Reset(cause) => Event::Reset {
+                guest: cause.is_guest(),
+                reason: shutdown_cause(cause),
+            },
+            VmEvent::Stop => Event::Stop,
+            VmEvent::Resume => Event::Resume,
+        });
     }
 }
 
@@ -223,6 +244,10 @@ impl VmControl for Control<'_> {
 
     fn ringbuf_read(&mut self, id: &str, max: usize) -> Result<Vec<u8>, Error> {
         Ok(self.ring(id)?.take(max))
+    }
+
+    fn announce(&mut self) {
+        announce(self.vm, self.events);
     }
 
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>> {

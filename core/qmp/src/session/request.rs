@@ -121,6 +121,7 @@ impl Request {
             oob,
         } = self;
         let result = commands::run(definition.name, arguments, vm, &mut monitor);
+        vm.announce();
         Response {
             id,
             result,
