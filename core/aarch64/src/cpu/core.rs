@@ -42,8 +42,10 @@ pub struct CpuCore {
     pub gic_registers: bool,
     /// CNTFRQ_EL0 out of reset.
     counter_frequency: u64,
-    /// RVBAR_EL1: where execution starts out of reset.
+    /// RVBAR_EL1.
     pub reset_address: u64,
+    /// CBAR_EL1.
+    pub peripheral_base: u64,
     /// Process state without a slot.
     pub pstate: Pstate,
     /// Address translation.
@@ -72,7 +74,8 @@ impl CpuCore {
             mpidr: config.mpidr,
             gic_registers: config.gic_registers,
             counter_frequency: config.counter_frequency,
-            reset_address: 0,
+            reset_address: config.reset_address,
+            peripheral_base: config.peripheral_base,
             pstate: Pstate::reset(1),
             mmu: Mmu::new(config.model.pa_range, config.features),
             debug: Debug::default(),
@@ -93,7 +96,6 @@ impl CpuCore {
         block.set(state::DAIF.0, spsr::DAIF);
         block.set(state::CNTFRQ_EL0.0, self.counter_frequency);
         block.set(slot::PC, pc);
-        self.reset_address = pc;
         self.pstate = Pstate::reset(1);
         self.debug = Debug::default();
         self.debug.os_lock = true;

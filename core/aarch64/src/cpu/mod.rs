@@ -35,10 +35,16 @@ pub struct CpuConfig {
     pub mpidr: u64,
     /// The GIC's CPU interface is there as system registers (GICv3).
     pub gic_registers: bool,
+    /// RVBAR_EL1: where execution starts out of reset, for what reads it; [`Cpu::reset`] is told.
+    pub reset_address: u64,
+    /// CBAR_EL1 of the Cortex cores: where the board has the GIC.
+    pub peripheral_base: u64,
     /// CNTFRQ_EL0 out of reset, as firmware leaves it: ticks a second of the system counter.
     pub counter_frequency: u64,
 }
 
+/// Where the `virt` board has the GIC.
+const PERIPHERAL_BASE: u64 = 0x0800_0000;
 /// The system counter's frequency on QEMU's `virt` board.
 const COUNTER_FREQUENCY: u64 = 62_500_000;
 
@@ -55,6 +61,8 @@ impl CpuConfig {
             features: model.features,
             mpidr: 1 << 31 | affinity,
             gic_registers,
+            reset_address: 0,
+            peripheral_base: PERIPHERAL_BASE,
             counter_frequency: COUNTER_FREQUENCY,
         }
     }

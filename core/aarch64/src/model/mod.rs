@@ -39,6 +39,8 @@ pub struct Model {
     pub name: &'static str,
     /// MIDR_EL1.
     pub midr: u64,
+    /// PMCR_EL0.IDCODE.
+    pub pmu_id: u64,
     /// CTR_EL0.
     pub ctr: u64,
     /// CLIDR_EL1.
@@ -71,6 +73,7 @@ pub static MODELS: &[Model] = &[
     Model {
         name: "cortex-a53",
         midr: 0x410f_d034,
+        pmu_id: 3,
         ctr: 0x8444_8004,
         clidr: CLIDR,
         caches: &[
@@ -101,6 +104,7 @@ pub static MODELS: &[Model] = &[
     Model {
         name: "cortex-a57",
         midr: 0x411f_d070,
+        pmu_id: 1,
         ctr: 0x8444_c004,
         clidr: CLIDR,
         caches: &[
@@ -131,6 +135,7 @@ pub static MODELS: &[Model] = &[
     Model {
         name: "cortex-a72",
         midr: 0x410f_d083,
+        pmu_id: 2,
         ctr: 0x8444_c004,
         clidr: CLIDR,
         caches: &[
@@ -162,6 +167,7 @@ pub static MODELS: &[Model] = &[
         name: "max",
         // Implementer 0, architecture by ID registers.
         midr: 0x000f_0510,
+        pmu_id: 0,
         // IDC and DIC: code that is written is fetched without cache maintenance.
         ctr: 0xb444_c004,
         clidr: CLIDR,

@@ -131,4 +131,5 @@ pub static ROWS: &[Row] = &[
     Row::zero("CPUECTLR_EL1", e(3, 1, 15, 2, 1)).needs(Needs::Cortex),
     Row::zero("CPUMERRSR_EL1", e(3, 1, 15, 2, 2)).needs(Needs::Cortex),
     Row::zero("L2MERRSR_EL1", e(3, 1, 15, 2, 3)).needs(Needs::Cortex),
+    Row::fixed("CBAR_EL1", e(3, 1, 15, 3, 0), |c| c.peripheral_base).needs(Needs::Cortex),
 ];

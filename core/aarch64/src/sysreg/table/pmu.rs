@@ -162,8 +162,12 @@ pub static ROWS: &[Row] = &[
         "PMCR_EL0",
         e(3, 3, 9, 12, 0),
         |env, _, _| {
-            let implementer = env.core.model.midr >> 24 & 0xff;
-            Ok(implementer << 24 | (EVENT_COUNTERS as u64) << 11 | env.core.pmu.control)
+            let model = env.core.model;
+            let implementer = model.midr >> 24 & 0xff;
+            Ok(implementer << 24
+                | model.pmu_id << 16
+                | (EVENT_COUNTERS as u64) << 11
+                | env.core.pmu.control)
         },
         |env, block, _, value| {
             env.core.count_events(block);
