@@ -1,6 +1,5 @@
 #!/bin/sh
-# Process 1 of the guests. Options on the kernel command line: `ferrite.cmd=WORD` runs /root/WORD
-# if there is such a script; everything else is typed into the shell.
+# Process 1 of the guests: brings the system up and leaves a shell on the console.
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/root TERM=vt100 PS1='ferrite:\w\$ '
 mount -t proc proc /proc

@@ -10,7 +10,7 @@ use cpio::newc::{Builder, trailer};
 use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 15] = [
     "virtio_mmio",
     "virtio_blk",
     "virtio_net",
@@ -24,10 +24,15 @@ const MODULES: [&str; 13] = [
     "nls_ascii",
     "nls_cp437",
     "af_packet",
+    "gpio_keys",
+    "evdev",
 ];
 
 /// Runs as process 1: sets the system up, says so, and leaves a shell on the console.
 const INIT: &str = include_str!("init.sh");
+
+/// What `udhcpc` runs with the lease that it got.
+const LEASE: &str = include_str!("lease.sh");
 
 /// The archive, in cpio's `newc` format.
 pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
@@ -36,6 +41,7 @@ pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
         "bin",
         "dev",
         "etc",
+        "etc/udhcpc",
         "lib",
         "lib/modules",
         "mnt",
@@ -49,6 +55,12 @@ pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
     archive.add("bin/busybox", Kind::Regular, 0o755, &fs::read(busybox)?)?;
     archive.add("bin/sh", Kind::Symlink, 0o777, b"busybox")?;
     archive.add("init", Kind::Regular, 0o755, INIT.as_bytes())?;
+    archive.add(
+        "etc/udhcpc/default.script",
+        Kind::Regular,
+        0o755,
+        LEASE.as_bytes(),
+    )?;
     let mut order = String::new();
     for (name, module) in Modules::find(kernel_package)?.load_order(&MODULES)? {
         order.push_str(&name);
