@@ -361,7 +361,8 @@ pub enum Fence {
 #[expect(missing_docs, reason = "each variant's description names its fields")]
 pub enum Op {
     /// Marks the start of a guest instruction at `pc`: operations up to the next mark belong to it,
-    /// and faults among them are reported there.
+    /// and faults among them are reported there: [`slot::PC`](crate::slot::PC) is `pc` whenever
+    /// the front end is called, unless the code has set that slot itself since the mark.
     Insn {
         /// Address of the guest instruction.
         pc: u64,

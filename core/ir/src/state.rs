@@ -28,8 +28,8 @@ pub mod slot {
     /// Guest instructions that may still run before control returns to the run loop, as `i64`.
     /// At 0 or less the engine returns at the next region boundary.
     pub const BUDGET: u16 = 7;
-    /// What [`VcpuBlock::request_exit`](crate::VcpuBlock::request_exit) took from the budget; the
-    /// instructions still allowed are the sum of both.
+    /// What [`VcpuBlock::request_exit`](crate::VcpuBlock::request_exit) took from the budget, and
+    /// what was given back once it was used up; the instructions still allowed are the sum of both.
     pub const DEFERRED: u16 = 15;
     /// TLB tag bits (below the page number) for addresses with bit 55 clear.
     pub const CONTEXT_LOW: u16 = 8;

@@ -24,26 +24,66 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id {
     index: u32,
-    /// Never used twice.
-    serial: u64,
+    /// Tells it from others that had the place: not used twice before every name is forgotten.
+    serial: u32,
 }
 
 impl Id {
     /// The name of none.
     pub(super) const NONE: Self = Self {
-        index: 0,
+        index: u32::MAX,
         serial: 0,
     };
 }
 
-/// A region, ready to run.
+/// Exits whose links are beside the code.
+const NEAR_LINKS: usize = 2;
+
+/// A region, ready to run: a cache line of what every pass through it touches.
+#[repr(align(64))]
 pub(super) struct Translation {
     /// 0 while the place is free.
-    serial: u64,
-    key: Key,
+    serial: u32,
+    /// Where the first exits lead, once known.
+    links: [Id; NEAR_LINKS],
     pub(super) code: Lowered,
-    /// By exit: where it leads, once known.
-    pub(super) links: Box<[Id]>,
+    rest: Box<Rest>,
+}
+
+/// What is rarely needed of a translation.
+struct Rest {
+    key: Key,
+    /// Where the other exits lead.
+    links: Vec<Id>,
+}
+
+impl Translation {
+    /// Where an exit leads, if that is known.
+    #[inline(always)]
+    pub(super) fn link(&self, exit: u16) -> Id {
+        let exit = usize::from(exit);
+        match self.links.get(exit) {
+            Some(&id) => id,
+            None => self.far_link(exit),
+        }
+    }
+
+    #[cold]
+    fn far_link(&self, exit: usize) -> Id {
+        let link = self.rest.links.get(exit - NEAR_LINKS);
+        link.copied().unwrap_or(Id::NONE)
+    }
+
+    fn set_link(&mut self, exit: u16, to: Id) {
+        let exit = usize::from(exit);
+        let link = match self.links.get_mut(exit) {
+            Some(link) => Some(link),
+            None => self.rest.links.get_mut(exit - NEAR_LINKS),
+        };
+        if let Some(link) = link {
+            *link = to;
+        }
+    }
 }
 
 /// Multiplies and folds: keys are addresses, and nothing hostile is gained by collisions beyond
@@ -78,7 +118,7 @@ pub(super) struct Cache {
     /// Indices of the translations that start in a page.
     by_page: Map<u64, Vec<u32>>,
     bytes: usize,
-    last_serial: u64,
+    last_serial: u32,
 }
 
 impl Cache {
@@ -100,7 +140,18 @@ impl Cache {
 
     #[inline(always)]
     pub(super) fn is_alive(&self, id: Id) -> bool {
-        id.serial != 0 && self.get(id).is_some()
+        self.get(id).is_some()
+    }
+
+    /// Whether names are used up: then whoever keeps some forgets them all, and [`Self::restart`]
+    /// is called.
+    pub(super) fn is_out_of_names(&self) -> bool {
+        self.last_serial == u32::MAX
+    }
+
+    /// Drops every translation and begins with names anew.
+    pub(super) fn restart(&mut self) {
+        *self = Self::default();
     }
 
     pub(super) fn find(&self, key: &Key) -> Option<Id> {
@@ -116,8 +167,11 @@ impl Cache {
         self.bytes += footprint(&code);
         let translation = Translation {
             serial: self.last_serial,
-            key,
-            links: vec![Id::NONE; code.exits().len()].into(),
+            links: [Id::NONE; NEAR_LINKS],
+            rest: Box::new(Rest {
+                key,
+                links: vec![Id::NONE; code.exits().len().saturating_sub(NEAR_LINKS)],
+            }),
             code,
         };
         let index = match self.free.pop() {
@@ -143,13 +197,10 @@ impl Cache {
         let (Some(source), Some(target)) = (self.get(from), self.get(to)) else {
             return;
         };
-        if may_link(&source.key, &target.key)
-            && let Some(link) = self
-                .places
-                .get_mut(from.index as usize)
-                .and_then(|t| t.links.get_mut(usize::from(exit)))
+        if may_link(&source.rest.key, &target.rest.key)
+            && let Some(source) = self.places.get_mut(from.index as usize)
         {
-            *link = to;
+            source.set_link(exit, to);
         }
     }
 
@@ -158,8 +209,8 @@ impl Cache {
         place.serial = 0;
         self.bytes -= footprint(&place.code);
         place.code = Lowered::default();
-        place.links = Box::default();
-        self.by_key.remove(&place.key);
+        place.rest.links = Vec::new();
+        self.by_key.remove(&place.rest.key);
         self.free.push(index);
     }
 
@@ -183,5 +234,5 @@ impl Cache {
 }
 
 fn footprint(code: &Lowered) -> usize {
-    code.bytes() + size_of::<Translation>() + code.exits().len() * size_of::<Id>()
+    code.bytes() + size_of::<Translation>() + size_of::<Rest>()
 }

@@ -146,24 +146,21 @@ impl Engine {
             if let Some(Pending { from, exit }) = pending.take() {
                 self.cache.link(from, exit, id);
             }
-            while let Some(translation) = self.cache.get(id) {
-                match interp::run(&translation.code, env, cpu) {
-                    BlockEnd::Direct(exit) => {
-                        if cpu.budget() > 0
-                            && !env.ram().has_dirty_code()
-                            && let Some(next) = translation.links.get(usize::from(exit))
-                            && self.cache.is_alive(*next)
-                        {
-                            id = *next;
-                            continue;
-                        }
-                        if let Some(exit) = translation.code.exits().get(usize::from(exit)) {
-                            cpu.set(slot::PC, exit.pc);
-                        }
-                        pending = Some(Pending { from: id, exit });
+            let Some(mut translation) = self.cache.get(id) else {
+                continue;
+            };
+            while let BlockEnd::Direct(exit) = interp::run(&translation.code, env, cpu) {
+                if cpu.budget() > 0 && !env.ram().has_dirty_code() {
+                    let next = translation.link(exit);
+                    if let Some(linked) = self.cache.get(next) {
+                        (id, translation) = (next, linked);
+                        continue;
                     }
-                    BlockEnd::Indirect(_) | BlockEnd::Lookup => {}
                 }
+                if let Some(exit) = translation.code.exits().get(usize::from(exit)) {
+                    cpu.set(slot::PC, exit.pc);
+                }
+                pending = Some(Pending { from: id, exit });
                 break;
             }
         }
@@ -245,6 +242,13 @@ impl Engine {
             "a region of {} bytes leaves its page",
             region.bytes
         );
+        if self.cache.is_out_of_names() {
+            self.cache.restart();
+            for vcpu in &mut self.vcpus {
+                vcpu.jumps = JumpCache::default();
+            }
+            self.stats.flushes += 1;
+        }
         if self.cache.len() >= self.limits.regions || self.cache.bytes() >= self.limits.bytes {
             self.flush();
         }

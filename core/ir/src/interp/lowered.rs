@@ -94,19 +94,25 @@ pub(crate) enum AtomicKind {
     Cas { pair: bool },
 }
 
-/// A lowered region.
+/// A lowered region. What a run touches whenever it passes through comes first.
 #[derive(Debug, Default)]
 pub struct Lowered {
-    pub(crate) code: Vec<Instr>,
-    pub(crate) exits: Vec<Exit>,
-    pub(crate) marks: Vec<Mark>,
-    pub(crate) mems: Vec<Mem>,
-    pub(crate) wides: Vec<WideEntry>,
-    pub(crate) atomics: Vec<AtomicEntry>,
+    pub(crate) code: Box<[Instr]>,
     /// Guest instructions of block 0.
     pub(crate) entry_insns: u32,
     /// Whether some exit leads to a block of the region.
     pub(crate) has_inner_exits: bool,
+    pub(crate) tables: Box<Tables>,
+}
+
+/// What instructions refer to by number, and what is asked for when something goes wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub exits: Vec<Exit>,
+    pub marks: Vec<Mark>,
+    pub mems: Vec<Mem>,
+    pub wides: Vec<WideEntry>,
+    pub atomics: Vec<AtomicEntry>,
 }
 
 impl Lowered {
@@ -119,30 +125,37 @@ impl Lowered {
     /// Where the region's blocks lead; [`BlockEnd::Direct`](super::BlockEnd::Direct) names one.
     #[must_use]
     pub fn exits(&self) -> &[Exit] {
-        &self.exits
+        &self.tables.exits
     }
 
     /// Host bytes that it occupies, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.code.capacity() * size_of::<Instr>()
-            + self.exits.capacity() * size_of::<Exit>()
-            + self.marks.capacity() * size_of::<Mark>()
-            + self.wides.capacity() * size_of::<WideEntry>()
-            + self.atomics.capacity() * size_of::<AtomicEntry>()
+        let Tables {
+            exits,
+            marks,
+            mems,
+            wides,
+            atomics,
+        } = &*self.tables;
+        size_of_val(&*self.code)
+            + size_of::<Tables>()
+            + exits.capacity() * size_of::<Exit>()
+            + marks.capacity() * size_of::<Mark>()
+            + mems.capacity() * size_of::<Mem>()
+            + wides.capacity() * size_of::<WideEntry>()
+            + atomics.capacity() * size_of::<AtomicEntry>()
     }
 
     /// The mark that covers the instruction at `at`.
     pub(crate) fn mark(&self, at: usize) -> Mark {
-        let after = self.marks.partition_point(|m| m.at as usize <= at);
-        self.marks
-            .get(after.wrapping_sub(1))
-            .copied()
-            .unwrap_or(Mark {
-                at: 0,
-                left: 0,
-                pc: None,
-            })
+        let marks = &self.tables.marks;
+        let after = marks.partition_point(|m| m.at as usize <= at);
+        marks.get(after.wrapping_sub(1)).copied().unwrap_or(Mark {
+            at: 0,
+            left: 0,
+            pc: None,
+        })
     }
 }
 
@@ -157,7 +170,7 @@ impl std::fmt::Display for Lowered {
                 _ => writeln!(f, "  {imm:#x}")?,
             }
         }
-        for (n, exit) in self.exits.iter().enumerate() {
+        for (n, exit) in self.exits().iter().enumerate() {
             write!(f, "exit {n}: {:#x}", exit.pc)?;
             if exit.leaves() {
                 writeln!(f)?;

@@ -183,7 +183,7 @@ macro_rules! define_run {
                     if !code.has_inner_exits {
                         return BlockEnd::Direct(n);
                     }
-                    match code.exits.get(n as usize) {
+                    match code.tables.exits.get(n as usize) {
                         Some(exit) if !exit.leaves() => {
                             if exit.back && cpu.budget() <= 0 {
                                 cpu.set(slot::PC, exit.pc);
@@ -468,7 +468,7 @@ macro_rules! define_run {
                     }
                     Code::LoadMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
-                        let mem = code.mems[i.c as usize];
+                        let mem = code.tables.mems[i.c as usize];
                         let value = match memory::load_any(env, cpu, va, mem) {
                             Some(value) => eval::extend(mem.size, mem.sign, value),
                             None => attempt!(slow_load(code, here!(), env, cpu, va, mem)),
@@ -479,7 +479,7 @@ macro_rules! define_run {
                     Code::StoreMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = cpu.get(i.a);
-                        let mem = code.mems[i.c as usize];
+                        let mem = code.tables.mems[i.c as usize];
                         memory::before_store(mem.order);
                         if memory::store_any(env, cpu, va, value, mem).is_none() {
                             attempt!(slow_store(code, here!(), env, cpu, va, value, mem));
@@ -488,7 +488,7 @@ macro_rules! define_run {
                     }
                     Code::LoadVecMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
-                        let mem = code.mems[i.c as usize];
+                        let mem = code.tables.mems[i.c as usize];
                         let value = match memory::load_vector_any(env, cpu, va, mem) {
                             Some(value) => value,
                             None => attempt!(slow_load_vector(code, here!(), env, cpu, va, mem)),
@@ -499,7 +499,7 @@ macro_rules! define_run {
                     Code::StoreVecMem => {
                         let va = cpu.get(i.b).wrapping_add(i.imm);
                         let value = cpu.get_vector(i.a);
-                        let mem = code.mems[i.c as usize];
+                        let mem = code.tables.mems[i.c as usize];
                         memory::before_store(mem.order);
                         if memory::store_vector_any(env, cpu, va, value, mem).is_none() {
                             attempt!(slow_store_vector(code, here!(), env, cpu, va, value, mem));
@@ -507,14 +507,14 @@ macro_rules! define_run {
                         memory::after_store(mem.order);
                     }
                     Code::Atomic => {
-                        let entry = &code.atomics[i.a as usize];
+                        let entry = &code.tables.atomics[i.a as usize];
                         attempt!(with_pc(code, here!(), cpu, |cpu| rare::atomic(entry, env, cpu)));
                     }
                     Code::ClearExclusive => cpu.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE),
-                    Code::Wide => rare::wide(&code.wides[i.a as usize], cpu),
+                    Code::Wide => rare::wide(&code.tables.wides[i.a as usize], cpu),
                     Code::Fence => rare::fence(i.a),
                     Code::Call => {
-                        let mark = code.marks[i.c as usize];
+                        let mark = code.tables.marks[i.c as usize];
                         let value = attempt!(call(mark, env, cpu, i.b, i.imm));
                         if i.a != NO_SLOT {
                             cpu.set(i.a, value);
@@ -522,7 +522,7 @@ macro_rules! define_run {
                     }
                     Code::Guard => {
                         if cpu.get(i.a) & i.imm != 0 {
-                            guard(code.marks[i.c as usize], env, cpu, i.b, i.a);
+                            guard(code.tables.marks[i.c as usize], env, cpu, i.b, i.a);
                             return BlockEnd::Lookup;
                         }
                     }

@@ -1,7 +1,7 @@
 //! Writing the instructions of a block.
 
 use super::super::code::{Code, Instr, NO_SLOT, tables};
-use super::super::lowered::{AtomicEntry, AtomicKind, LowerError, Lowered, Mark, WideEntry};
+use super::super::lowered::{AtomicEntry, AtomicKind, LowerError, Mark, Tables, WideEntry};
 use super::places::Places;
 use super::plan::{Action, Plan, exchange, is_plain};
 use crate::op::{
@@ -137,7 +137,8 @@ fn arith_flags_code(kind: FlagKind) -> Option<[Code; 2]> {
 
 /// State of lowering.
 pub(super) struct Emitter {
-    out: Lowered,
+    code: Vec<Instr>,
+    tables: Tables,
     /// Where exits lead, by number.
     pub(super) targets: Vec<Target>,
     plan: Plan,
@@ -149,12 +150,13 @@ pub(super) struct Emitter {
 
 impl Emitter {
     pub(super) fn new(region: &Region) -> Self {
-        let mut out = Lowered::default();
-        out.code
-            .reserve(region.blocks.iter().map(|b| b.ops.len() / 2 + 1).sum());
-        out.marks.reserve(region.insns as usize);
+        let ops: usize = region.blocks.iter().map(|b| b.ops.len() / 2 + 1).sum();
         Self {
-            out,
+            code: Vec::with_capacity(ops),
+            tables: Tables {
+                marks: Vec::with_capacity(region.insns as usize + 1),
+                ..Tables::default()
+            },
             targets: Vec::new(),
             plan: Plan::default(),
             places: Places::new(),
@@ -165,11 +167,11 @@ impl Emitter {
 
     /// Index of the next instruction.
     pub(super) fn here(&self) -> u32 {
-        self.out.code.len() as u32
+        self.code.len() as u32
     }
 
-    pub(super) fn finish(self) -> (Lowered, Vec<Target>) {
-        (self.out, self.targets)
+    pub(super) fn finish(self) -> (Vec<Instr>, Tables, Vec<Target>) {
+        (self.code, self.tables, self.targets)
     }
 
     /// Writes a block of `insns` guest instructions.
@@ -202,7 +204,7 @@ impl Emitter {
 
     fn mark(&mut self, left: u32, pc: Option<u64>) {
         let at = self.here();
-        self.out.marks.push(Mark { at, left, pc });
+        self.tables.marks.push(Mark { at, left, pc });
     }
 
     /// Gives back what the operation at `at` was the last to read.
@@ -214,7 +216,7 @@ impl Emitter {
     }
 
     fn push(&mut self, code: Code, a: u16, b: u16, c: u16, imm: u64) {
-        self.out.code.push(Instr { code, a, b, c, imm });
+        self.code.push(Instr { code, a, b, c, imm });
     }
 
     // --- operands ---
@@ -453,8 +455,8 @@ impl Emitter {
                     v,
                     int,
                 };
-                let n = index(self.out.wides.len())?;
-                self.out.wides.push(entry);
+                let n = index(self.tables.wides.len())?;
+                self.tables.wides.push(entry);
                 self.push(Code::Wide, n, 0, 0, 0);
             }
             Op::Call { helper, args, d } => {
@@ -515,7 +517,7 @@ impl Emitter {
     }
 
     fn last_mark(&self) -> Result<u16> {
-        index(self.out.marks.len().saturating_sub(1))
+        index(self.tables.marks.len().saturating_sub(1))
     }
 
     fn set(&mut self, at: u32, to: u16, a: Int) -> Result<()> {
@@ -546,8 +548,8 @@ impl Emitter {
             }
         }
         if let Some(flags) = self.last_flags
-            && flags.at + 1 == self.out.code.len()
-            && matches!(self.out.code[flags.at].code, Code::FlagsR | Code::FlagsI)
+            && flags.at + 1 == self.code.len()
+            && matches!(self.code[flags.at].code, Code::FlagsR | Code::FlagsI)
             && (flags.a, flags.b) == (a, b)
             && flags.kind == flag_kind(op, w)
             // A constant's temporary is gone by now.
@@ -578,13 +580,13 @@ impl Emitter {
 
     /// Turns the flag update just written into the operation that also computes `d`.
     fn join_flags(&mut self, at: u32, codes: [Code; 2], d: Int) -> Result<()> {
-        let Some(update) = self.out.code.pop() else {
+        let Some(update) = self.code.pop() else {
             return Ok(());
         };
         let to = self.dest_int(d, at)?;
         if let Some(flags) = &mut self.last_flags {
             // A value that made way may have been written before.
-            flags.at = self.out.code.len();
+            flags.at = self.code.len();
         }
         let code = codes[usize::from(update.code == Code::FlagsI)];
         self.push(code, to, update.b, update.c, update.imm);
@@ -685,7 +687,7 @@ impl Emitter {
         self.places.set_flag_copy(0, copies[0]);
         self.places.set_flag_copy(1, copies[1]);
         self.last_flags = kind.reads_b().then_some(LastFlags {
-            at: self.out.code.len() - 1,
+            at: self.code.len() - 1,
             kind,
             a,
             b,
@@ -739,10 +741,10 @@ impl Emitter {
                 self.push(codes[1], value, base, index, shift);
             }
             (Address::Displaced(base, disp), None) => {
-                let known = self.out.mems.iter().position(|&m| m == mem);
-                let n = index(known.unwrap_or(self.out.mems.len()))?;
+                let known = self.tables.mems.iter().position(|&m| m == mem);
+                let n = index(known.unwrap_or(self.tables.mems.len()))?;
                 if known.is_none() {
-                    self.out.mems.push(mem);
+                    self.tables.mems.push(mem);
                 }
                 self.push(general, value, base, n, disp);
             }
@@ -841,8 +843,8 @@ impl Emitter {
         for (to, d) in entry.d.iter_mut().zip(defined) {
             *to = self.dest(d, at)?;
         }
-        let n = index(self.out.atomics.len())?;
-        self.out.atomics.push(entry);
+        let n = index(self.tables.atomics.len())?;
+        self.tables.atomics.push(entry);
         self.push(Code::Atomic, n, 0, 0, 0);
         Ok(())
     }
@@ -929,7 +931,7 @@ impl Emitter {
         other: Target,
     ) -> Result<()> {
         if let Some(flags) = self.last_flags
-            && flags.at + 1 == self.out.code.len()
+            && flags.at + 1 == self.code.len()
             && flags.kind == FlagKind::Sub(w)
         {
             if (flags.a, flags.b) == (a, b) {
@@ -972,7 +974,7 @@ impl Emitter {
     fn branch_flags(&mut self, cc: Cc, w: Width, then: Target, other: Target) -> Result<()> {
         let n = self.exits(then, other)?;
         let codes = compare_codes(cc, w);
-        let Some(update) = self.out.code.pop() else {
+        let Some(update) = self.code.pop() else {
             return Ok(());
         };
         match update.code {
@@ -983,7 +985,7 @@ impl Emitter {
             }
             _ => {
                 // Stored operands outlive the difference.
-                self.out.code.push(update);
+                self.code.push(update);
                 self.push(codes.branch[0], slot::FLAG_A, slot::FLAG_B, n, 0);
             }
         }

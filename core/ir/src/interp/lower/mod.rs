@@ -25,18 +25,21 @@ pub fn lower(region: &Region) -> Result<Lowered, LowerError> {
         // The exits of this block are those added since the last.
         targets.resize(emitter.targets.len(), n);
     }
-    let (mut lowered, exits) = emitter.finish();
-    lowered.entry_insns = region.blocks.first().map_or(0, insns);
-    lowered.exits = exits
+    let (code, mut tables, exits) = emitter.finish();
+    tables.exits = exits
         .iter()
         .zip(&targets)
         .map(|(&target, &from)| resolve(region, &starts, target, from))
         .collect();
-    lowered.has_inner_exits = lowered.exits.iter().any(|exit| !exit.leaves());
-    if lowered.exits.len() > usize::from(u16::MAX) || lowered.marks.len() > usize::from(u16::MAX) {
+    if tables.exits.len() > usize::from(u16::MAX) || tables.marks.len() > usize::from(u16::MAX) {
         return Err(LowerError::TooLarge);
     }
-    Ok(lowered)
+    Ok(Lowered {
+        code: code.into(),
+        entry_insns: region.blocks.first().map_or(0, insns),
+        has_inner_exits: tables.exits.iter().any(|exit| !exit.leaves()),
+        tables: Box::new(tables),
+    })
 }
 
 /// Guest instructions that start in a block.
