@@ -1,11 +1,13 @@
-//! ICMP echo (RFC 792): our own addresses answer, others are asked by the host where it may.
+//! ICMP (RFC 792). Echo: our own addresses answer, others are asked by the host where it may.
 
 use std::net::Ipv4Addr;
 
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet};
+use smoltcp::wire::{
+    Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr,
+};
 
-use crate::address::{is_ours, is_outside};
+use crate::address::{GATEWAY, is_ours, is_outside};
 use crate::host::{HostNet, HostPing};
 use crate::link::Link;
 
@@ -13,6 +15,8 @@ use crate::link::Link;
 pub const MAX_SOCKETS: usize = 16;
 /// How long an unused socket stays, in milliseconds.
 const IDLE: i64 = 30_000;
+/// Bytes of a packet's payload that a report of its failure quotes.
+const QUOTED: usize = 8;
 
 /// One ping program of the guest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,30 @@ impl Icmp {
         let now = link.now;
         self.sockets.retain(|socket| now - socket.last_used < IDLE);
     }
+}
+
+/// Tells the guest that a packet of it leads nowhere: the packet's header and its first bytes.
+pub fn unreachable(link: &mut Link, packet: &Ipv4Packet<&[u8]>, reason: Icmpv4DstUnreachable) {
+    let payload = packet.payload();
+    let header = Ipv4Repr {
+        src_addr: packet.src_addr(),
+        dst_addr: packet.dst_addr(),
+        next_header: packet.next_header(),
+        payload_len: payload.len(),
+        hop_limit: packet.hop_limit(),
+    };
+    let data = &payload[..payload.len().min(QUOTED)];
+    let repr = Icmpv4Repr::DstUnreachable {
+        reason,
+        header,
+        data,
+    };
+    let mut bytes = vec![0; repr.buffer_len()];
+    repr.emit(
+        &mut Icmpv4Packet::new_unchecked(&mut bytes[..]),
+        &ChecksumCapabilities::default(),
+    );
+    link.send(IpProtocol::Icmp, GATEWAY, packet.src_addr(), &bytes);
 }
 
 fn reply(link: &mut Link, pinger: Pinger, seq_no: u16, data: &[u8]) {

@@ -19,6 +19,8 @@ use flow::{End, Flow, Stage};
 
 /// Connections at the same time; the one longest idle makes room.
 pub const MAX_FLOWS: usize = 512;
+/// Connections accepted at once: more than wait at any listener.
+const MAX_ACCEPTS: usize = 4096;
 /// Bytes on their way to the host, which is also the window that the guest sees.
 const TO_HOST: usize = 64 << 10;
 /// Bytes on their way to the guest.
@@ -199,8 +201,7 @@ impl TcpNat {
     /// Takes connections to forwarded ports.
     fn accept(&mut self, link: &mut Link) {
         for n in 0..self.forwards.len() {
-            // No more at once than there may be.
-            for _ in 0..MAX_FLOWS {
+            for _ in 0..MAX_ACCEPTS {
                 let forward = &mut self.forwards[n];
                 let guest = forward.guest;
                 let Ok((connection, peer)) = forward.listener.accept() else {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::address::{from_host, to_host};
-use crate::host::{HostNet, HostUdp, is_transient};
+use crate::host::{HostNet, HostUdp};
 use crate::link::Link;
 use crate::udp_packet::{self, Datagram, MAX_PAYLOAD};
 
@@ -105,33 +105,34 @@ impl UdpNat {
         !self.sockets.is_empty()
     }
 
-    /// Takes a datagram of the guest out.
-    pub fn send(&mut self, datagram: &Datagram<'_>, host: &mut dyn HostNet, now: i64) {
+    /// Takes a datagram of the guest out. An error says that the host could not send it.
+    pub fn send(
+        &mut self,
+        datagram: &Datagram<'_>,
+        host: &mut dyn HostNet,
+        now: i64,
+    ) -> io::Result<()> {
         for forward in self
             .forwards
             .iter_mut()
             .filter(|forward| forward.guest == datagram.from)
         {
             if let Some(peer) = forward.peers.meant_by(datagram.to) {
-                // As on any network, what cannot be sent is lost.
-                let _lost = forward.host.send_to(datagram.payload, peer);
-                return;
+                return forward.host.send_to(datagram.payload, peer);
             }
         }
         if self.restrict || datagram.to.port() == 0 {
-            return;
+            return Ok(());
         }
         let Some(to) = to_host(datagram.to, host.resolver()) else {
-            return;
+            return Ok(());
         };
-        let Ok(socket) = self.socket(datagram.from, host, now) else {
-            return;
-        };
+        let socket = self.socket(datagram.from, host, now)?;
         socket.last_used = now;
         if to != datagram.to {
             socket.peers.remember(to, datagram.to);
         }
-        let _lost = socket.host.send_to(datagram.payload, to);
+        socket.host.send_to(datagram.payload, to)
     }
 
     fn socket(
@@ -202,10 +203,17 @@ fn drain(
                     deliver(peer, payload, link);
                 }
             }
-            // An error of an earlier datagram, such as "connection refused": take the next.
-            Err(error)
-                if !is_transient(&error) && error.kind() == io::ErrorKind::ConnectionRefused => {}
+            // What became of an earlier datagram; the next may be there all the same.
+            Err(error) if is_refusal(&error) => {}
             Err(_) => return,
         }
     }
+}
+
+/// Whether an error says that nobody takes a datagram: Windows calls that a reset.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+    )
 }

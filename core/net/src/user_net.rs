@@ -4,13 +4,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ferrite_machine::backend::NetBackend;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet};
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable, IpProtocol, Ipv4Packet,
+};
 
 use crate::address::{FIRST_GUEST, is_guest};
 use crate::dhcp::Dhcp;
 use crate::fragment::Reassembly;
 use crate::host::HostNet;
-use crate::icmp::Icmp;
+use crate::icmp::{self, Icmp};
 use crate::link::Link;
 use crate::tcp::TcpNat;
 use crate::udp::UdpNat;
@@ -133,7 +135,10 @@ impl UserNet {
         if Dhcp::concerns(&datagram) {
             self.dhcp.receive(&datagram, &mut self.link);
         } else if is_guest(*datagram.from.ip()) {
-            self.udp.send(&datagram, &mut *self.host, self.link.now);
+            let sent = self.udp.send(&datagram, &mut *self.host, self.link.now);
+            if let Some(reason) = sent.err().and_then(|error| unreachable_reason(&error)) {
+                icmp::unreachable(&mut self.link, packet, reason);
+            }
         }
     }
 
@@ -152,6 +157,15 @@ impl UserNet {
         self.next_timer = tcp_timer.into_iter().chain(idle_timer).min();
         // What found no room is to be taken up again once there is.
         self.dirty |= !self.link.has_room();
+    }
+}
+
+/// What the guest is told of a datagram that could not be sent; nothing where it is merely lost.
+fn unreachable_reason(error: &io::Error) -> Option<Icmpv4DstUnreachable> {
+    match error.kind() {
+        io::ErrorKind::NetworkUnreachable => Some(Icmpv4DstUnreachable::NetUnreachable),
+        io::ErrorKind::HostUnreachable => Some(Icmpv4DstUnreachable::HostUnreachable),
+        _ => None,
     }
 }
 

@@ -5,6 +5,8 @@ mod ping;
 mod reactor;
 mod resolver;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 use std::io;

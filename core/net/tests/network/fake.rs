@@ -53,6 +53,8 @@ pub struct World {
     pub pings: Vec<Ping>,
     pub ping_allowed: bool,
     pub resolver: Option<SocketAddrV4>,
+    /// What becomes of datagrams, if they are not sent.
+    pub failure: Option<io::ErrorKind>,
 }
 
 impl World {
@@ -173,9 +175,11 @@ struct Socket(Fake, usize);
 
 impl HostUdp for Socket {
     fn send_to(&mut self, data: &[u8], to: SocketAddrV4) -> io::Result<()> {
-        self.0.world().datagrams[self.1]
-            .sent
-            .push((data.to_vec(), to));
+        let mut world = self.0.world();
+        if let Some(failure) = world.failure {
+            return Err(failure.into());
+        }
+        world.datagrams[self.1].sent.push((data.to_vec(), to));
         Ok(())
     }
 

@@ -106,7 +106,11 @@ fn the_guest_closes_first() {
     setup.run();
     assert_eq!(setup.guest.socket(socket).state(), State::TimeWait);
     let world = setup.fake.world();
-    assert!(world.connections[0].dropped && !world.connections[0].aborted, "{:?}", world.connections[0]);
+    assert!(
+        world.connections[0].dropped && !world.connections[0].aborted,
+        "{:?}",
+        world.connections[0]
+    );
 }
 
 #[test]

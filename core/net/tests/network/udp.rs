@@ -1,3 +1,7 @@
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+
+use ferrite_machine::backend::NetBackend;
 use ferrite_net::Options;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
@@ -92,7 +96,7 @@ fn long_datagrams_come_in_fragments() {
         .incoming
         .push_back((data.clone(), at("192.0.2.1:9")));
     let mut all = Vec::new();
-    while let Some(frame) = ferrite_machine::backend::NetBackend::receive(&mut setup.net) {
+    while let Some(frame) = setup.net.receive() {
         assert!(frame.len() <= 1514);
         all.extend_from_slice(&frame[34..]);
     }
@@ -104,7 +108,12 @@ fn sockets_are_bounded_and_expire() {
     let mut setup = Setup::new();
     for port in 1000..1400 {
         let socket = socket(&mut setup, port);
-        setup.guest.sockets.get_mut::<Socket<'_>>(socket).send_slice(b"x", at("192.0.2.1:9")).unwrap();
+        setup
+            .guest
+            .sockets
+            .get_mut::<Socket<'_>>(socket)
+            .send_slice(b"x", at("192.0.2.1:9"))
+            .unwrap();
         setup.fake.world().now += 1;
         setup.settle();
         setup.guest.sockets.remove(socket);
@@ -165,4 +174,28 @@ fn a_forwarded_port_knows_its_peers() {
         );
     }
     assert_eq!(setup.fake.world().datagrams.len(), 1, "nothing else leaves");
+}
+
+#[test]
+fn the_guest_hears_of_unreachable_networks() {
+    let to = Ipv4Addr::new(192, 0, 2, 1);
+    let mut setup = Setup::new();
+    let frame = crate::hostile::udp_frame(crate::guest::ADDRESS, 4000, to, 9, b"payload");
+    for (failure, code) in [
+        (Some(ErrorKind::NetworkUnreachable), Some(0)),
+        (Some(ErrorKind::HostUnreachable), Some(1)),
+        (Some(ErrorKind::WouldBlock), None),
+        (None, None),
+    ] {
+        setup.fake.world().failure = failure;
+        setup.net.send(&frame);
+        let answer = setup.net.receive();
+        assert_eq!(answer.is_some(), code.is_some(), "{failure:?}");
+        let Some(answer) = answer else { continue };
+        let icmp = &answer[34..];
+        assert_eq!((icmp[0], Some(icmp[1])), (3, code));
+        // The header that failed, and the start of its UDP header: ports 4000 and 9.
+        assert_eq!(icmp[8 + 12..8 + 20], [10, 0, 2, 15, 192, 0, 2, 1]);
+        assert_eq!(icmp[28..32], [0x0f, 0xa0, 0, 9]);
+    }
 }
