@@ -157,6 +157,10 @@ impl Guest {
     /// Goes through device initialisation (the spec, section 3.1.1), accepting what of `features` is
     /// on offer, with queues of these sizes.
     pub fn start(&mut self, features: u64, queue_sizes: &[u16]) {
+        if self.legacy {
+            // Before the reset, as Linux does.
+            self.set(0x28, 4096);
+        }
         self.set(0x70, 0);
         self.set(0x70, 1);
         self.set(0x70, 3);
@@ -164,9 +168,7 @@ impl Guest {
         self.features = accepted;
         self.set(0x24, 0);
         self.set(0x20, accepted as u32);
-        if self.legacy {
-            self.set(0x28, 4096);
-        } else {
+        if !self.legacy {
             self.set(0x24, 1);
             self.set(0x20, (accepted >> 32) as u32);
             self.set(0x70, 11);

@@ -199,7 +199,7 @@ impl VirtioMmio {
         };
         t.set_status(value);
         if value == 0 {
-            self.selectors = Selectors::default();
+            // The selectors stay: Linux sets the legacy page size before it resets the device.
             cx.set_timer(None);
             self.update_irq(cx);
         } else {
