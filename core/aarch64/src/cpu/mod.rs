@@ -130,12 +130,14 @@ impl Cpu {
         self.core.halt = Some(Halt::Stopped);
     }
 
-    /// Why it would not run now.
+    /// Why it would not run now. Not for having executed WFE: that wait may end for any reason, and
+    /// has to end when the store that it waits for with an exclusive monitor comes, which nothing
+    /// else here tells it of.
     #[must_use]
     pub fn halted(&self) -> Option<Halt> {
         match self.core.halt {
-            Some(Halt::Interrupt | Halt::Event) if CpuCore::interrupt_pending(&self.block) => None,
-            Some(Halt::Event) if self.core.event => None,
+            Some(Halt::Interrupt) if CpuCore::interrupt_pending(&self.block) => None,
+            Some(Halt::Event) => None,
             halt => halt,
         }
     }
@@ -148,8 +150,11 @@ impl Cpu {
         platform: &mut dyn Platform,
         budget: u64,
     ) -> RunOutcome {
-        if let Some(state) = self.still_halted() {
-            return RunOutcome { executed: 0, state };
+        if let Some(halt) = self.halted() {
+            return RunOutcome {
+                executed: 0,
+                state: halt.into(),
+            };
         }
         self.core.halt = None;
         let Self { block, core } = self;
@@ -179,15 +184,6 @@ impl Cpu {
             Some(halt) => halt.into(),
         };
         RunOutcome { executed, state }
-    }
-
-    /// The state to report if it has to stay halted. WFE may end for any reason, so that only the
-    /// run in which it was executed ends with it.
-    fn still_halted(&self) -> Option<RunState> {
-        match self.halted()? {
-            Halt::Event => None,
-            halt => Some(halt.into()),
-        }
     }
 
     /// Sets the level of the IRQ input.
