@@ -10,6 +10,7 @@ mod lowered;
 mod memory;
 mod rare;
 mod run;
+mod slow;
 
 pub use lower::lower;
 pub use lowered::{Exit, LowerError, Lowered};

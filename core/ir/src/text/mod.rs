@@ -23,6 +23,7 @@
 
 mod parse;
 mod print;
+mod words;
 
 pub use parse::ParseError;
 

@@ -2,13 +2,11 @@
 
 use std::str::FromStr;
 
-use ferrite_simd::{CryptoOp, FloatOp, Lane, LaneOp, Shape, WideOp};
-
 use super::Named;
+use super::words::{Result, Words, Wrong, mem, shape, vector, wide_op};
 use crate::op::{
-    Align, AtomicOp, BinOp, Block, BlockId, Cc, Condition, Fence, FlagKind, Global, HelperId,
-    IndirectKind, Int, Mem, Op, Order, Region, Sign, Size, Target, Terminator, UnOp, Value,
-    VecGlobal, Vector, Width,
+    AtomicOp, BinOp, Block, Cc, Condition, Fence, Global, HelperId, IndirectKind, Int, Mem, Op,
+    Region, Terminator, UnOp, Value, VecGlobal, Width,
 };
 
 /// A text is not a region.
@@ -21,166 +19,6 @@ pub struct ParseError {
     pub found: String,
     /// What should be.
     pub wanted: &'static str,
-}
-
-/// What is wrong in a line: what is there, and what should be.
-type Wrong = (String, &'static str);
-type Result<T> = std::result::Result<T, Wrong>;
-
-/// The words of a line, separated by blanks and commas; brackets go.
-struct Words<'a>(std::vec::IntoIter<&'a str>);
-
-impl<'a> Words<'a> {
-    fn new(line: &'a str) -> Self {
-        let words: Vec<&str> = line
-            .split([' ', ',', '[', ']'])
-            .filter(|word| !word.is_empty())
-            .collect();
-        Self(words.into_iter())
-    }
-
-    fn peek(&self) -> &'a str {
-        self.0.as_slice().first().copied().unwrap_or("")
-    }
-
-    fn word(&mut self) -> &'a str {
-        self.0.next().unwrap_or("")
-    }
-
-    fn read<T>(&mut self, wanted: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
-        let word = self.word();
-        read(word).ok_or((word.to_owned(), wanted))
-    }
-
-    fn number<T: TryFrom<u64>>(&mut self) -> Result<T> {
-        self.read("a number", |word| T::try_from(number(word)?).ok())
-    }
-
-    fn int(&mut self) -> Result<Int> {
-        self.read("an integer value", |word| {
-            Some(Int(word.strip_prefix('i')?.parse().ok()?))
-        })
-    }
-
-    fn ints(&mut self) -> Result<[Int; 2]> {
-        Ok([self.int()?, self.int()?])
-    }
-
-    fn vector(&mut self) -> Result<Vector> {
-        self.read("a vector value", vector)
-    }
-
-    fn named<T: Named>(&mut self, wanted: &'static str) -> Result<T> {
-        self.read(wanted, T::from_name)
-    }
-
-    /// `[addr]`, `[addr + disp]` or `[addr - disp]`.
-    fn address(&mut self) -> Result<(Int, i32)> {
-        let addr = self.int()?;
-        let sign = match self.peek() {
-            "+" => 1,
-            "-" => -1,
-            _ => return Ok((addr, 0)),
-        };
-        self.word();
-        let disp = self.read("a displacement", |word| {
-            i32::try_from(sign * i64::try_from(number(word)?).ok()?).ok()
-        })?;
-        Ok((addr, disp))
-    }
-
-    fn target(&mut self) -> Result<Target> {
-        if self.peek() == "block" {
-            self.word();
-            return Ok(Target::Block(BlockId(self.number()?)));
-        }
-        Ok(Target::Guest(self.number()?))
-    }
-
-    fn flags(&mut self) -> Result<(FlagKind, [Int; 3])> {
-        let word = self.word();
-        let (kind, width) = word.split_once('.').unwrap_or((word, ""));
-        let w = Width::from_name(width);
-        let kind = match (kind, w) {
-            ("nzcv", None) => FlagKind::Nzcv,
-            ("logic", Some(w)) => FlagKind::Logic(w),
-            ("add", Some(w)) => FlagKind::Add(w),
-            ("sub", Some(w)) => FlagKind::Sub(w),
-            ("add_carry", Some(w)) => FlagKind::AddCarry(w),
-            _ => return Err((word.to_owned(), "a kind of flags")),
-        };
-        let a = self.int()?;
-        let b = if kind.reads_b() { self.int()? } else { a };
-        let c = if kind.reads_c() { self.int()? } else { a };
-        Ok((kind, [a, b, c]))
-    }
-
-    fn end(&mut self) -> Result<()> {
-        match self.word() {
-            "" => Ok(()),
-            word => Err((word.to_owned(), "the end of the line")),
-        }
-    }
-}
-
-fn number(word: &str) -> Option<u64> {
-    match word.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => word.parse().ok(),
-    }
-}
-
-fn vector(word: &str) -> Option<Vector> {
-    Some(Vector(word.strip_prefix('v')?.parse().ok()?))
-}
-
-/// Attributes, as `b8.natural.swap`.
-fn mem(attributes: &str) -> Option<Mem> {
-    let mut parts = attributes.split('.');
-    let mut mem = Mem::plain(Size::from_name(parts.next()?)?);
-    for part in parts {
-        match part {
-            "swap" => mem.swap = true,
-            "user" => mem.unprivileged = true,
-            _ => {
-                if let Some(sign) = Sign::from_name(part) {
-                    mem.sign = sign;
-                } else if let Some(order) = Order::from_name(part) {
-                    mem.order = order;
-                } else {
-                    mem.align = Align::from_name(part)?;
-                }
-            }
-        }
-    }
-    Some(mem)
-}
-
-fn wide_op(family: &str, name: &str) -> Option<WideOp> {
-    let named = |op: &WideOp| op.name() == name;
-    match family {
-        "lanes" => LaneOp::ALL.iter().map(|&op| WideOp::Lanes(op)).find(named),
-        "float" => FloatOp::ALL.iter().map(|&op| WideOp::Float(op)).find(named),
-        "crypto" => CryptoOp::ALL
-            .iter()
-            .map(|&op| WideOp::Crypto(op))
-            .find(named),
-        _ => None,
-    }
-}
-
-fn shape(word: &str) -> Option<Shape> {
-    let at = word.len().checked_sub(1)?;
-    let lane = match word.get(at..)? {
-        "b" => Lane::B,
-        "h" => Lane::H,
-        "s" => Lane::S,
-        "d" => Lane::D,
-        "q" => Lane::Q,
-        _ => return None,
-    };
-    let count = word.get(..at)?.parse().ok()?;
-    Some(Shape { lane, count })
 }
 
 /// The values before `=`, with the rest of the line.

@@ -3,9 +3,13 @@
 //! Block by block: [`plan`] counts uses, orders flag updates beside the arithmetic that they belong
 //! to, decides which operations are computed inside their only reader, and which values are
 //! computed straight into the global that they are set to; [`places`] tracks where each value is;
-//! [`emit`] writes the instructions.
+//! [`emit`] writes the instructions, with [`arithmetic`], [`memory`] and [`branch`].
 
+mod arithmetic;
+mod branch;
+mod codes;
 mod emit;
+mod memory;
 mod places;
 mod plan;
 
