@@ -213,8 +213,14 @@ pub fn network_lines(line: &CommandLine) -> String {
         text.push_str(&format!(
             "{device}: index=0,type=nic,model=virtio-net-device\n"
         ));
+        let restricted = line
+            .netdevs
+            .iter()
+            .chain(line.nics.iter().map(|nic| &nic.netdev))
+            .any(|spec| spec.id == netdev && spec.restrict);
+        let restrict = if restricted { "on" } else { "off" };
         text.push_str(&format!(
-            " \\ {netdev}: index=0,type=user,net=10.0.2.0,restrict=off\n"
+            " \\ {netdev}: index=0,type=user,net=10.0.2.0,restrict={restrict}\n"
         ));
     }
     text

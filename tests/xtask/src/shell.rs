@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 /// The top of the work tree.
 pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).into()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 /// Tells what is going on.
