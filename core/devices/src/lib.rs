@@ -16,7 +16,7 @@ pub mod pl011;
 pub mod pl031;
 pub mod pl061;
 pub mod primecell;
-#[cfg(test)]
-mod testbed;
+#[cfg(any(test, feature = "fake"))]
+pub mod testbed;
 pub mod virtio;
 pub mod words;

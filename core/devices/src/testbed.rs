@@ -1,4 +1,4 @@
-//! What device tests stand on: a context, and random numbers that repeat.
+//! What device tests and fuzzers stand on: a context, and random numbers that repeat.
 
 use std::sync::{Arc, RwLock};
 
@@ -13,20 +13,34 @@ pub const RAM_BASE: u64 = 0x4000_0000;
 
 /// A machine with a mebibyte of RAM and one device.
 pub struct Testbed<D> {
+    /// The device.
     pub device: D,
+    /// All of the RAM.
     pub ram: Arc<GuestRam>,
+    /// The RAM as the device sees it.
     pub dma: Dma,
+    /// What the device drives.
     pub wiring: Wiring,
+    /// Virtual time.
     pub now: VirtualTime,
+    /// Wall-clock time, nanoseconds since 1970.
     pub wall_ns: u64,
 }
 
 impl<D: Device> Testbed<D> {
+    /// The device after power-on.
+    ///
+    /// # Panics
+    /// When the host has no memory.
     pub fn new(device: D) -> Self {
         let ram = Arc::new(GuestRam::new(1 << 20).unwrap());
         Self::with_ram(device, ram)
     }
 
+    /// The same with RAM that exists already.
+    ///
+    /// # Panics
+    /// Never: the map has one region.
     pub fn with_ram(device: D, ram: Arc<GuestRam>) -> Self {
         let mut map = AddressMap::default();
         map.add(MappedRegion {
@@ -46,6 +60,7 @@ impl<D: Device> Testbed<D> {
         }
     }
 
+    /// Calls the device in its context.
     pub fn run<T>(&mut self, act: impl FnOnce(&mut D, &mut Cx<'_>) -> T) -> T {
         let mut cx = Cx {
             now: self.now,
@@ -56,28 +71,38 @@ impl<D: Device> Testbed<D> {
         act(&mut self.device, &mut cx)
     }
 
+    /// Reads a register of region 0.
     pub fn try_read(&mut self, offset: u64, bytes: u64) -> Result<u64, BusError> {
         self.run(|device, cx| device.read(cx, 0, offset, bytes))
     }
 
+    /// Writes a register of region 0.
     pub fn try_write(&mut self, offset: u64, bytes: u64, value: u64) -> Result<(), BusError> {
         self.run(|device, cx| device.write(cx, 0, offset, bytes, value))
     }
 
-    /// Reads a word.
+    /// Reads a word that is there.
+    ///
+    /// # Panics
+    /// When nothing answers.
     pub fn read(&mut self, offset: u64) -> u32 {
         self.try_read(offset, 4).unwrap() as u32
     }
 
-    /// Writes a word.
+    /// Writes a word that is there.
+    ///
+    /// # Panics
+    /// When nothing answers.
     pub fn write(&mut self, offset: u64, value: u32) {
         self.try_write(offset, 4, value.into()).unwrap();
     }
 
+    /// The host has news.
     pub fn poll(&mut self) {
         self.run(Device::poll);
     }
 
+    /// The guest resets the machine.
     pub fn reset(&mut self) {
         self.run(|device, cx| device.reset(cx, ResetKind::Warm));
     }
@@ -101,6 +126,9 @@ impl<D: Device> Testbed<D> {
     }
 
     /// Hits the device's registers below `size` with random accesses; it must answer them all.
+    ///
+    /// # Panics
+    /// When a value read is wider than the access.
     pub fn storm(&mut self, seed: u64, size: u64, accesses: usize) {
         let mut random = Random(seed);
         for _ in 0..accesses {
@@ -128,7 +156,8 @@ impl<D: Device> Testbed<D> {
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    /// The next one.
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -136,21 +165,24 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// One below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.next_u64() % limit
     }
 
+    /// True once in `one_in` times.
     pub fn chance(&mut self, one_in: u64) -> bool {
         self.below(one_in) == 0
     }
 
+    /// An element.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
     /// Small, sparse, full or random values.
     pub fn interesting(&mut self) -> u64 {
-        let value = self.next();
+        let value = self.next_u64();
         match self.below(4) {
             0 => value & 0xff,
             1 => 1 << (value & 63),

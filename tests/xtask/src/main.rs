@@ -5,6 +5,7 @@
 
 mod apt;
 mod bench;
+mod fuzz;
 mod guests;
 mod initramfs;
 mod modules;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
   playground   fetch the demo guest, build, and boot it in this terminal with QMP on a WebSocket
   test         install what the tests need and run all of them
   bench        print ratios against QEMU
+  fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
   guests       fetch the guests' kernels and firmware only";
 
 fn main() -> Result<()> {
@@ -35,6 +37,13 @@ fn main() -> Result<()> {
             }
             println!("{}", fetched.u_boot.display());
             Ok(())
+        }
+        Some("fuzz") => {
+            let seconds = args.get(1).map_or(Ok(30), |s| s.parse())?;
+            match args.get(2..).unwrap_or_default() {
+                [] => fuzz::smoke(seconds),
+                names => fuzz::chosen(names, seconds),
+            }
         }
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
