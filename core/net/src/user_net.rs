@@ -70,10 +70,12 @@ impl UserNet {
         let mut udp = UdpNat::new(options.restrict);
         for forward in &options.forwards {
             let guest = SocketAddrV4::new(forward.guest.unwrap_or(FIRST_GUEST), forward.guest_port);
+            let at = forward.host;
+            let failed = |e: io::Error| io::Error::new(e.kind(), format!("hostfwd {at}: {e}"));
             if forward.udp {
-                udp.forward(host.udp_bind(forward.host)?, guest);
+                udp.forward(host.udp_bind(at).map_err(failed)?, guest);
             } else {
-                tcp.forward(host.tcp_listen(forward.host)?, guest);
+                tcp.forward(host.tcp_listen(at).map_err(failed)?, guest);
             }
         }
         Ok(Self {

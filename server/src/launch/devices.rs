@@ -90,8 +90,12 @@ impl Maker<'_> {
                 Box::new(VirtioNet::new(Box::new(network), mac))
             }
             DeviceKind::Serial => self.serial()?,
-            DeviceKind::Console { .. } | DeviceKind::SerialPort { .. } => {
-                self.adapter_exists()?;
+            DeviceKind::Console { .. } => {
+                self.adapter_exists("virtconsole")?;
+                return Ok(None);
+            }
+            DeviceKind::SerialPort { .. } => {
+                self.adapter_exists("virtserialport")?;
                 return Ok(None);
             }
             DeviceKind::Rng { rng } => {
@@ -159,7 +163,7 @@ impl Maker<'_> {
         UserNetwork::new(&options, self.waker.function()).map_err(failed)
     }
 
-    fn adapter_exists(&self) -> Result<(), LaunchError> {
+    fn adapter_exists(&self, port: &str) -> Result<(), LaunchError> {
         if self
             .line
             .devices
@@ -169,7 +173,7 @@ impl Maker<'_> {
             return Ok(());
         }
         Err(LaunchError::Device {
-            device: "virtconsole".into(),
+            device: port.to_owned(),
             problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-device before it"
                 .into(),
         })

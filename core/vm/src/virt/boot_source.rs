@@ -55,7 +55,8 @@ impl BootSource {
         let bad = |what: String| BootError::BadDeviceTree(what);
         let generated;
         let blob = match &self.dtb {
-            Some(given) => given,
+            Some(given) if is_device_tree(given) => given,
+            Some(_) => return Err(bad("the -dtb file is not a flattened device tree".into())),
             None => {
                 generated = fdt::build(&fdt::Contents {
                     cpu_compatible: &self.cpu_compatible,
@@ -79,4 +80,14 @@ impl BootSource {
         };
         board.dma().write(GuestPhys(at), blob).map_err(|_| beyond())
     }
+}
+
+/// Whether a blob has the header of a flattened device tree: magic number and total size, both
+/// big-endian (Devicetree Specification 0.4, section 5.2).
+fn is_device_tree(blob: &[u8]) -> bool {
+    let word = |at: usize| {
+        let bytes = blob.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(bytes))
+    };
+    word(0) == Some(0xd00d_feed) && word(4).is_some_and(|size| size as usize <= blob.len())
 }
