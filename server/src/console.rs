@@ -42,11 +42,7 @@ impl ConsoleMonitor {
                     mux.print(&self.monitor.run(&line, vm));
                     mux.print(PROMPT);
                 }
-                0x08 | 0x7f => {
-                    if self.line.pop().is_some() {
-                        mux.print("\x08 \x08");
-                    }
-                }
+                0x08 | 0x7f if self.line.pop().is_some() => mux.print("\x08 \x08"),
                 // Ctrl-U
                 0x15 => {
                     mux.print(&"\x08 \x08".repeat(self.line.len()));

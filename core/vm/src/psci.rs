@@ -240,7 +240,10 @@ mod tests {
             if query == function::SYSTEM_OFF || query == function::SYSTEM_RESET {
                 continue;
             }
-            let works = x0(&mut Psci::new(vec![0]), [u64::from(query), 0, 0, 0]) != -1;
+            let works = x0(
+                &mut Psci::new(vec![0]),
+                [u64::from(query), u64::from(function::VERSION), 0, 0],
+            ) != -1;
             assert_eq!(offered, works, "{query:#x}");
         }
         assert_eq!(psci.call(0, [0x8600_0000, 0, 0, 0]), None);

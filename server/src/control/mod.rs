@@ -182,7 +182,7 @@ impl VmControl for Control<'_> {
         self.vm
             .cpus()
             .get(cpu)
-            .map(|cpu| describe::registers(cpu))
+            .map(describe::registers)
             .unwrap_or_default()
     }
 

@@ -40,6 +40,31 @@ pub enum MonitorEnd {
     Stream(Box<dyn CharBackend>),
 }
 
+/// The serial port's other end.
+#[derive(Default)]
+pub(super) struct SerialEnd {
+    /// What the port is connected to, if anything.
+    pub backend: Option<Box<dyn CharBackend>>,
+    /// The terminal, if the port shares it with a monitor.
+    pub mux: Option<Mux>,
+}
+
+impl SerialEnd {
+    fn alone(backend: Box<dyn CharBackend>) -> Self {
+        Self {
+            backend: Some(backend),
+            mux: None,
+        }
+    }
+
+    fn shared(mux: Mux) -> Self {
+        Self {
+            backend: Some(mux.serial()),
+            mux: Some(mux),
+        }
+    }
+}
+
 /// The back ends of a machine.
 pub struct Characters {
     specs: Vec<ChardevSpec>,
@@ -87,10 +112,7 @@ impl Characters {
     }
 
     /// The serial port's other end, and the terminal if it shares that with a monitor.
-    pub(super) fn serial(
-        &mut self,
-        line: &CommandLine,
-    ) -> Result<(Option<Box<dyn CharBackend>>, Option<Mux>), LaunchError> {
+    pub(super) fn serial(&mut self, line: &CommandLine) -> Result<SerialEnd, LaunchError> {
         let target = match line.serials.split_first() {
             Some((first, rest)) => {
                 if rest.iter().any(|t| *t != CharTarget::None) {
@@ -105,21 +127,21 @@ impl Characters {
             None => CharTarget::MonStdio,
         };
         match target {
-            CharTarget::None => Ok((None, None)),
+            CharTarget::None => Ok(SerialEnd::default()),
             CharTarget::MonStdio => {
                 let mux = self.terminal_mux()?;
                 self.note("serial0", "mux".into());
-                Ok((Some(mux.serial()), Some(mux)))
+                Ok(SerialEnd::shared(mux))
             }
-            CharTarget::New(kind) => Ok((Some(self.open("serial0", &kind)?), None)),
+            CharTarget::New(kind) => Ok(SerialEnd::alone(self.open("serial0", &kind)?)),
             CharTarget::Existing(id) => {
                 let spec = self.take_spec(&id)?;
                 if spec.mux && matches!(spec.kind, ChardevKind::Stdio { .. }) {
                     let mux = self.terminal_mux()?;
                     self.note(&id, "mux".into());
-                    return Ok((Some(mux.serial()), Some(mux)));
+                    return Ok(SerialEnd::shared(mux));
                 }
-                Ok((Some(self.open(&id, &spec.kind)?), None))
+                Ok(SerialEnd::alone(self.open(&id, &spec.kind)?))
             }
         }
     }

@@ -48,11 +48,7 @@ impl Disks {
     pub(super) fn open(line: &CommandLine, waker: &Waker) -> Result<Self, LaunchError> {
         // A format node over an earlier protocol node stands for it: the image is opened once.
         let covered = |node: &DriveSpec| {
-            line.nodes
-                .iter()
-                .filter(|other| other.file == node.file)
-                .next_back()
-                != Some(node)
+            line.nodes.iter().rfind(|other| other.file == node.file) != Some(node)
         };
         let nodes = line
             .nodes

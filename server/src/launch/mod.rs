@@ -12,6 +12,7 @@ use ferrite_machine::clock::HostClock;
 use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, Vm};
 
+use self::characters::SerialEnd;
 pub use self::characters::{CharFacts, Characters, MonitorEnd};
 pub use self::disks::{BlockFacts, Disks};
 
@@ -117,8 +118,8 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         wall_offset: line.machine.wall_offset,
         seed: seed()?,
     };
-    let (serial, mux) = characters.serial(line)?;
-    config.serial = serial;
+    let SerialEnd { backend, mux } = characters.serial(line)?;
+    config.serial = backend;
     let monitors = characters.monitors(line, mux.as_ref())?;
     config.virtio = devices::make(line, &mut characters, &mut disks, waker)?;
     characters.open_rest()?;

@@ -33,33 +33,44 @@ pub fn unpack(file: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, BootError> {
         return inflate(file, limit).map(Cow::Owned);
     }
     match zboot(file)? {
-        Some((b"gzip", payload)) => inflate(payload, limit).map(Cow::Owned),
-        Some((b"zstd", payload)) => unzstd(payload, limit).map(Cow::Owned),
-        Some((other, _)) => Err(bad(format!(
-            "its EFI zboot image is packed with '{}': gzip and zstd are supported",
-            other.escape_ascii()
-        ))),
         None => Ok(Cow::Borrowed(file)),
+        Some(Zboot {
+            packing: b"gzip",
+            payload,
+        }) => inflate(payload, limit).map(Cow::Owned),
+        Some(Zboot {
+            packing: b"zstd",
+            payload,
+        }) => unzstd(payload, limit).map(Cow::Owned),
+        Some(Zboot { packing, .. }) => Err(bad(format!(
+            "its EFI zboot image is packed with '{}': gzip and zstd are supported",
+            packing.escape_ascii()
+        ))),
     }
 }
 
-/// The compression name and payload of an EFI zboot image (Linux `drivers/firmware/efi/libstub/zboot-header.S`).
-fn zboot(file: &[u8]) -> Result<Option<(&[u8], &[u8])>, BootError> {
+/// What an EFI zboot image carries (Linux `drivers/firmware/efi/libstub/zboot-header.S`).
+struct Zboot<'a> {
+    packing: &'a [u8],
+    payload: &'a [u8],
+}
+
+/// Reads the header of an EFI zboot image; `None` for other files.
+fn zboot(file: &[u8]) -> Result<Option<Zboot<'_>>, BootError> {
     if !file.starts_with(b"MZ") || file.get(4..8) != Some(b"zimg") {
         return Ok(None);
     }
     let truncated = || bad("its EFI zboot header is cut short");
     let offset = u32_at(file, 8).ok_or_else(truncated)? as usize;
     let len = u32_at(file, 12).ok_or_else(truncated)? as usize;
-    let name = file.get(24..56).ok_or_else(truncated)?;
-    let name = name.split(|b| *b == 0).next().unwrap_or_default();
+    let packing = file.get(24..56).ok_or_else(truncated)?;
+    let packing = packing.split(|b| *b == 0).next().unwrap_or_default();
     let payload = offset
         .checked_add(len)
         .and_then(|end| file.get(offset..end));
-    Ok(Some((
-        name,
-        payload.ok_or_else(|| bad("its EFI zboot payload lies beyond the end of the file"))?,
-    )))
+    let payload =
+        payload.ok_or_else(|| bad("its EFI zboot payload lies beyond the end of the file"))?;
+    Ok(Some(Zboot { packing, payload }))
 }
 
 fn read_bounded(from: impl Read, limit: u64, format: &str) -> Result<Vec<u8>, BootError> {
