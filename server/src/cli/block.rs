@@ -152,7 +152,8 @@ mod tests {
             DriveSpec::blockdev("driver=file,filename=a.img,node-name=f0,read-only=on", &[])
                 .unwrap();
         let format = DriveSpec::blockdev("driver=raw,file=f0,node-name=n0", &[protocol]).unwrap();
-        assert!(format.read_only && format.file == "a.img");
+        assert!(format.read_only);
+        assert_eq!(format.file, PathBuf::from("a.img"));
         let text =
             r#"{"driver":"raw","node-name":"n1","file":{"driver":"file","filename":"b.img"}}"#;
         assert_eq!(

@@ -4,12 +4,36 @@
 
 #![no_main]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_fuzz::Input;
 use ferrite_qmp::fake::{FakeClock, FakeVm};
 use ferrite_qmp::{EventSink, Events, Session};
 use libfuzzer_sys::fuzz_target;
+
+/// Executes what the session asks for and reads its answers; false when there was neither.
+fn exchange<'a>(locked: &impl Fn() -> MutexGuard<'a, Session>, vm: &mut FakeVm) -> bool {
+    let mut any = false;
+    loop {
+        let Some(request) = locked().take_request() else {
+            break;
+        };
+        let response = request.execute(vm);
+        locked().complete(response);
+        any = true;
+    }
+    vm.events.poll();
+    loop {
+        let Some(line) = locked().output() else {
+            break;
+        };
+        assert!(line.is_ascii() && line.ends_with("\r\n"), "{line:?}");
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert!(value.is_object(), "{line}");
+        any = true;
+    }
+    any
+}
 
 fn run(data: &[u8]) {
     let mut input = Input::new(data);
@@ -22,22 +46,8 @@ fn run(data: &[u8]) {
     let locked = || session.lock().unwrap_or_else(PoisonError::into_inner);
     for bytes in input.rest().chunks(chunk) {
         locked().input(bytes);
-        loop {
-            let Some(request) = locked().take_request() else {
-                break;
-            };
-            let response = request.execute(&mut vm);
-            locked().complete(response);
-        }
-        vm.events.poll();
-        loop {
-            let Some(line) = locked().output() else {
-                break;
-            };
-            assert!(line.is_ascii() && line.ends_with("\r\n"), "{line:?}");
-            let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-            assert!(value.is_object(), "{line}");
-        }
+        // Requests wait for the client to read its answers, and input for requests.
+        while exchange(&locked, &mut vm) {}
     }
     let session = locked();
     assert!(
