@@ -103,13 +103,13 @@ pub enum BuildError {
     #[error("cannot write the device tree: {0}")]
     Fdt(#[from] vm_fdt::Error),
     /// A virtio transport that does not exist or is taken.
-    #[error("no free virtio-mmio bus for the device (asked for {0:?}; the board has 32)")]
+    #[error("{}", virtio_bus(*.0))]
     VirtioBus(Option<usize>),
     /// A file that is too large for firmware to be offered.
     #[error(transparent)]
     FwCfg(#[from] ferrite_devices::fw_cfg::AddError),
     /// Firmware larger than its flash bank.
-    #[error("the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
+    #[error("-bios: the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
     FirmwareSize {
         /// The image's size.
         bytes: usize,
@@ -120,4 +120,11 @@ pub enum BuildError {
         /// The image's size.
         bytes: u64,
     },
+}
+
+fn virtio_bus(asked: Option<usize>) -> String {
+    match asked {
+        Some(bus) => format!("virtio-mmio-bus.{bus} is already in use, or not on the board"),
+        None => "no free virtio-mmio bus for the device: the board has 32".to_owned(),
+    }
 }

@@ -296,7 +296,12 @@ impl Characters {
                 (Box::new(Stream { input, output }), "stdio".into())
             }
             ChardevKind::File { path, append } => (
-                Box::new(FileOutput::open(path, *append).map_err(host)?),
+                Box::new(
+                    FileOutput::open(path, *append).map_err(|error| LaunchError::Host {
+                        what: format!("chardev {label} at {}", path.display()),
+                        error,
+                    })?,
+                ),
                 "file".into(),
             ),
             ChardevKind::Pty => {

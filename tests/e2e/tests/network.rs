@@ -102,7 +102,7 @@ fn a_guest_on_the_user_network() {
     // A port where nobody listens is refused, not left to time out.
     let closed = free_port();
     let start = Instant::now();
-    let (status, output) = guest.status(&format!("wget -T 60 -O - http://10.0.2.2:{closed}/"));
+    let (status, output) = guest.status(&format!("timeout 60 wget -O - http://10.0.2.2:{closed}/"));
     assert!(status != 0 && output.contains("refused"), "{output}");
     assert!(start.elapsed() < Duration::from_secs(50));
 

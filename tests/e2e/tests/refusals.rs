@@ -43,7 +43,7 @@ fn options() {
         ("-M virt -m nonsense", ["-m", "nonsense"]),
         ("-M virt -m -1", ["-m", "-1"]),
         ("-M virt -m 99999999G", ["RAM", "255 GiB"]),
-        ("-M nonsense", ["-M", "nonsense"]),
+        ("-M nonsense", ["machine", "nonsense"]),
         ("-M virt,nonsense=on", ["nonsense", "virt"]),
         ("-M virt,gic-version=9", ["gic-version", "9"]),
         ("-M virt -cpu nonsense", ["-cpu", "nonsense"]),
