@@ -5,6 +5,7 @@
 //! is storage without a host, for tests and pages.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod memory;
 mod node;

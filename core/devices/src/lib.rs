@@ -5,6 +5,7 @@
 //! controllers, which must know which CPU asks, have an interface of their own ([`gic::Gic`]).
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod cfi_flash;
 pub mod fw_cfg;

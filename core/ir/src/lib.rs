@@ -29,6 +29,7 @@
 //! code generator expands the look-aside check and lazy flags in the way that suits it.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod builder;
 pub mod engine;

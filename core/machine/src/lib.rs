@@ -7,6 +7,7 @@
 //! - [`bus`]: the physical memory map and DMA.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod backend;
 pub mod bus;

@@ -13,6 +13,7 @@
 //! frames, partial packets, sockets, and the bytes on their way.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod address;
 mod dhcp;

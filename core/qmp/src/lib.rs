@@ -12,6 +12,7 @@
 //! - [`hmp`]: the human monitor behind `human-monitor-command`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod commands;
 pub mod control;

@@ -13,6 +13,8 @@
 //! [`GuestRam::write_bytes`] to such a page queues it for [`GuestRam::take_dirty_code`]; vCPUs keep
 //! flagged pages out of their fast write path and call [`GuestRam::note_code_write`] themselves.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 mod address;
 mod arena;
 mod code_pages;

@@ -13,6 +13,7 @@
 //! A result narrower than 128 bits has its upper bits zero.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod crypto;
 pub mod float;

@@ -23,6 +23,7 @@
 //! behind the backend traits and wake the owner, which calls [`Vm::poll_devices`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod boot;
 pub mod clock;

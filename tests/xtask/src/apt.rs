@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::{have, output, progress, root, run};
 
+/// Waits for another package tool on this machine to end, instead of failing.
+const LOCK: &str = "-oDPkg::Lock::Timeout=600";
+
 /// Releases that guests come from, beside the one of this machine.
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
 
@@ -151,10 +154,10 @@ pub fn install(tools: &[(&str, &str)]) -> Result<()> {
         return Ok(());
     }
     progress(format!("installing {}", missing.join(", ")));
-    run("apt-get", ["-qq", "update"])?;
+    run("apt-get", [LOCK, "-qq", "update"])?;
     run(
         "apt-get",
-        ["-qq", "install", "-y", "--no-install-recommends"]
+        [LOCK, "-qq", "install", "-y", "--no-install-recommends"]
             .iter()
             .chain(&missing),
     )

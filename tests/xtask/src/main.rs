@@ -12,6 +12,7 @@ mod modules;
 mod playground;
 mod shell;
 mod suite;
+mod wasm;
 
 use anyhow::{Result, bail};
 

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::apt;
 use crate::guests;
 use crate::shell::{progress, run, run_with};
+use crate::{fuzz, wasm};
 
 /// Programs that tests need, and the Debian packages that have them.
 const TOOLS: [(&str, &str); 5] = [
@@ -12,8 +13,11 @@ const TOOLS: [(&str, &str); 5] = [
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("mke2fs", "e2fsprogs"),
     ("mcopy", "mtools"),
-    ("clang", "clang"),
+    ("g++", "g++"),
 ];
+
+/// How long each fuzz target runs, in seconds.
+const FUZZ_SECONDS: u64 = 10;
 
 /// Installs what the tests need and runs all of them, the quick ones first.
 pub fn run_all() -> Result<()> {
@@ -44,6 +48,8 @@ pub fn run_all() -> Result<()> {
         "cargo",
         ["test", "--quiet", "--workspace", "--exclude", "ferrite-e2e"],
     )?;
+    progress("checking that the core builds for wasm32");
+    wasm::check_core()?;
     progress("booting real guests");
     guests::fetch()?;
     run(
@@ -51,6 +57,8 @@ pub fn run_all() -> Result<()> {
         ["build", "--quiet", "--release", "--package", "ferrite"],
     )?;
     run("cargo", ["test", "--release", "--package", "ferrite-e2e"])?;
+    progress("fuzzing each target for some seconds");
+    fuzz::smoke(FUZZ_SECONDS)?;
     progress("all tests passed");
     Ok(())
 }
