@@ -186,15 +186,19 @@ fn tftp_server(file: Vec<u8>) -> u16 {
 /// 10.0.2.3 asks the host's name servers, so its answers are those of the host; a host that can
 /// resolve nothing cannot test it.
 fn names(guest: &mut Guest) {
+    let Some(name) = known_name() else {
+        eprintln!("SKIPPED: no name to ask for");
+        return;
+    };
     let host = std::process::Command::new("getent")
-        .args(["ahostsv4", "deb.debian.org"])
+        .args(["ahostsv4", &name])
         .output();
     let host = String::from_utf8_lossy(&host.unwrap().stdout).into_owned();
     if host.is_empty() {
         eprintln!("SKIPPED: the host resolves no names");
         return;
     }
-    let found = guest.run("nslookup -type=a deb.debian.org 10.0.2.3");
+    let found = guest.run(&format!("nslookup -type=a {name} 10.0.2.3"));
     let known = host
         .lines()
         .filter_map(|line| line.split_whitespace().next());
@@ -202,4 +206,14 @@ fn names(guest: &mut Guest) {
         known.into_iter().any(|address| found.contains(address)),
         "{found}\nhost: {host}"
     );
+}
+
+/// A name that this host has use for: that of its package mirror.
+fn known_name() -> Option<String> {
+    let sources = std::fs::read_to_string("/etc/apt/sources.list.d/debian.sources").ok()?;
+    let mirror = sources
+        .lines()
+        .find_map(|line| line.strip_prefix("URIs:"))?;
+    let (_, rest) = mirror.split_once("://")?;
+    rest.split(['/', ' ']).next().map(str::to_owned)
 }

@@ -33,7 +33,7 @@ impl Arm64 {
             fs::create_dir_all(dir.join(part))?;
         }
         fs::write(dir.join("status"), "")?;
-        fs::write(dir.join("sources.list"), sources())?;
+        fs::write(dir.join("sources.list"), sources()?)?;
         let state = dir.canonicalize()?;
         let state = state.display();
         let options = [
@@ -120,19 +120,26 @@ impl Arm64 {
 }
 
 /// Package sources by the mirror that this machine already uses.
-fn sources() -> String {
-    let mirror = mirror().unwrap_or_else(|| "http://deb.debian.org/debian".to_owned());
+fn sources() -> Result<String> {
+    let mirror = mirror().context(
+        "no Debian mirror in /etc/apt/sources.list.d/debian.sources or /etc/apt/sources.list",
+    )?;
     let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    SUITES
-        .iter()
-        .map(|suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n"))
-        .collect()
+    let line = |suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n");
+    Ok(SUITES.iter().map(line).collect())
 }
 
+/// The first mirror in apt's configuration, in its new form or its old one.
 fn mirror() -> Option<String> {
-    let text = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").ok()?;
-    let uris = text.lines().find_map(|l| l.strip_prefix("URIs:"))?;
-    uris.split_whitespace().next().map(str::to_owned)
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let new = read("/etc/apt/sources.list.d/debian.sources");
+    let new = new.lines().filter_map(|line| line.strip_prefix("URIs:"));
+    let old = read("/etc/apt/sources.list");
+    let old = old.lines().filter_map(|line| line.strip_prefix("deb "));
+    new.chain(old)
+        .flat_map(str::split_whitespace)
+        .find(|word| word.contains("://"))
+        .map(str::to_owned)
 }
 
 /// Installs tools on this machine, those that are missing: pairs of a program and its package.
