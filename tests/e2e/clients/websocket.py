@@ -85,7 +85,7 @@ def dialogue(port):
         assert qmp.event() == ("STOP", None)
         assert qmp.status() == "paused"
         # What is no JSON is refused, and the session goes on.
-        socket.send("{nonsense")
+        socket.send("{nonsense}")
         assert qmp.receive()["error"]["class"] == "GenericError"
         qmp.run("cont")
         assert qmp.event() == ("RESUME", None)

@@ -54,6 +54,7 @@ fn boots(machine: &Machine) {
     let controller = if gic == 2 { "GICv2" } else { "GICv3" };
     let interrupts = guest.run("cat /proc/interrupts");
     assert!(interrupts.contains(controller), "{interrupts}");
+    resident(&guest, mib);
     every_cpu_works(&mut guest, cpus);
     time_passes(&mut guest);
     guest.power_off();
@@ -71,6 +72,19 @@ fn memory(guest: &mut Guest, mib: u64) {
         .unwrap_or(0);
     let least = mib * 1024 * 63 / 64 - 128 * 1024;
     assert!((least..=mib * 1024).contains(&kib), "{line} of {mib} MiB");
+}
+
+/// The host gives memory as the guest touches it: an idle guest of several GiB takes a fraction.
+fn resident(guest: &Guest, mib: u64) {
+    let status = format!("/proc/{}/status", guest.ferrite.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    let kib = kib.expect("the size of the process");
+    assert!(
+        mib < 2048 || kib < mib * 1024 / 2,
+        "{kib} KiB taken for {mib} MiB"
+    );
 }
 
 /// A command pinned to each CPU runs there, and every CPU takes timer interrupts.

@@ -81,9 +81,9 @@ fn signals_and_keys_end_the_process() {
     let socket = dir.path().join("qmp");
     let start = || {
         let args = format!("-m 256 -qmp unix:{},server=on,wait=off", socket.display());
-        let mut guest = Guest::start(Guest::arguments(Kernel::Cloud61, &args));
-        guest.expect("Booting Linux");
-        let qmp = Qmp::unix(&socket);
+        let guest = Guest::start(Guest::arguments(Kernel::Cloud61, &args));
+        let mut qmp = Qmp::unix(&socket);
+        assert_eq!(qmp.status(), "running");
         (guest, qmp)
     };
     let (guest, mut qmp) = start();
