@@ -51,7 +51,8 @@ fn boots(machine: &Machine) {
         );
     }
     assert_eq!(lines("CPU part"), vec![part; cpus as usize], "{cpuinfo}");
-    let controller = if gic == 2 { "GICv2" } else { "GICv3" };
+    // As Linux calls the two drivers' interrupts.
+    let controller = if gic == 2 { "GIC-0" } else { "GICv3" };
     let interrupts = guest.run("cat /proc/interrupts");
     assert!(interrupts.contains(controller), "{interrupts}");
     resident(&guest, mib);
