@@ -20,6 +20,7 @@ pub mod debug;
 pub mod decode;
 pub mod exception;
 pub mod features;
+pub mod log;
 pub mod mmu;
 pub mod model;
 pub mod platform;

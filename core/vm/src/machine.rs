@@ -1,6 +1,7 @@
 //! The virtual machine: its run loop and its life.
 
 use ferrite_aarch64::cpu::Cpu;
+use ferrite_aarch64::log::Log;
 use ferrite_aarch64::platform::Platform;
 use ferrite_ir::Engine;
 use ferrite_machine::device::MachineRequest;
@@ -166,6 +167,13 @@ impl Vm {
     /// Sets what happens when the guest ends or resets itself.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// Lets every CPU log from now on.
+    pub fn set_log(&mut self, log: &Log) {
+        for cpu in &mut self.cpus {
+            cpu.set_log(log.clone());
+        }
     }
 
     /// What the machine is doing.

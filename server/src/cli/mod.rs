@@ -13,6 +13,8 @@ pub mod options;
 
 use std::path::PathBuf;
 
+use ferrite_aarch64::log::LogItems;
+
 use self::block::DriveSpec;
 use self::chardev::{CharTarget, ChardevSpec};
 use self::device::{DRIVERS, DeviceSpec, FsdevSpec, RngSpec};
@@ -123,7 +125,7 @@ pub struct CommandLine {
     /// `-daemonize`.
     pub daemonize: bool,
     /// `-d`.
-    pub log: Vec<String>,
+    pub log: LogItems,
     /// `-D`.
     pub log_file: Option<PathBuf>,
 }
@@ -138,7 +140,15 @@ pub enum Invocation {
 }
 
 /// Log items of `-d`.
-pub const LOG_ITEMS: &[(&str, &str)] = &[("guest_errors", "accesses that a guest should not make")];
+pub const LOG_ITEMS: &[(&str, LogItems, &str)] = &[
+    (
+        "in_asm",
+        LogItems::IN_ASM,
+        "guest instructions, when they are translated",
+    ),
+    ("op", LogItems::OP, "their intermediate representation"),
+    ("int", LogItems::INT, "exceptions, when they are taken"),
+];
 
 /// Reads a command line. `wall_ns` is the host's time of day, for `-rtc`.
 pub fn parse(args: impl IntoIterator<Item = String>, wall_ns: u64) -> Result<Invocation, CliError> {
@@ -176,7 +186,7 @@ fn information(name: &str, argument: &str) -> Option<String> {
             .collect(),
         "d" if asks => LOG_ITEMS
             .iter()
-            .map(|(name, help)| format!("{name:<15} {help}\n"))
+            .map(|(name, _, help)| format!("{name:<15} {help}\n"))
             .collect(),
         _ => return None,
     })
@@ -279,10 +289,9 @@ impl CommandLine {
 
     fn log(&mut self, argument: &str) -> Result<(), CliError> {
         for item in argument.split(',').filter(|item| !item.is_empty()) {
-            if !LOG_ITEMS.iter().any(|(name, _)| *name == item) {
-                return Err(CliError::LogItem(argument.to_owned(), item.to_owned()));
-            }
-            self.log.push(item.to_owned());
+            let known = LOG_ITEMS.iter().find(|(name, _, _)| *name == item);
+            let unknown = || CliError::LogItem(argument.to_owned(), item.to_owned());
+            self.log |= known.ok_or_else(unknown)?.1;
         }
         Ok(())
     }

@@ -154,11 +154,7 @@ pub const OPTIONS: &[OptionRow] = &[
         "",
         "go to the background once everything listens",
     ),
-    row(
-        "d",
-        "ITEM,…",
-        "log: guest_errors, int, unimp, in_asm ('help' lists them)",
-    ),
+    row("d", "ITEM,…", "log: in_asm, op, int ('help' lists them)"),
     row(
         "D",
         "FILE",

@@ -6,7 +6,9 @@ mod disks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use ferrite_aarch64::log::Log;
 use ferrite_machine::backend::RandomSource;
 use ferrite_machine::clock::HostClock;
 use ferrite_vm::machine::Policy;
@@ -129,6 +131,9 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,
     });
+    if !line.log.is_empty() {
+        vm.set_log(&log(line)?);
+    }
     Ok(Launched {
         vm,
         mux,
@@ -136,6 +141,20 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         disks,
         monitors,
     })
+}
+
+/// The log that `-d` asks for, on the error output or where `-D` says.
+fn log(line: &CommandLine) -> Result<Log, LaunchError> {
+    let Some(path) = &line.log_file else {
+        return Ok(Log::new(line.log, Arc::new(Mutex::new(std::io::stderr()))));
+    };
+    let failed = |error| LaunchError::File {
+        option: "D",
+        path: path.clone(),
+        error,
+    };
+    let file = fs::File::create(path).map_err(failed)?;
+    Ok(Log::new(line.log, Arc::new(Mutex::new(file))))
 }
 
 /// Options that make no sense without another.

@@ -7,6 +7,7 @@ use super::CpuConfig;
 use super::key;
 use crate::debug::Debug;
 use crate::features::Features;
+use crate::log::Log;
 use crate::mmu::Mmu;
 use crate::mmu::regime::sctlr;
 use crate::model::Model;
@@ -56,6 +57,8 @@ pub struct CpuCore {
     pub pmu: Pmu,
     /// The event register of WFE.
     pub event: bool,
+    /// Where translations and exceptions are logged.
+    pub log: Option<Log>,
     /// Set while it waits or is stopped.
     pub halt: Option<Halt>,
     /// The code key apart from software step.
@@ -80,6 +83,7 @@ impl CpuCore {
             mmu: Mmu::new(config.model.pa_range, config.features),
             debug: Debug::default(),
             pmu: Pmu::default(),
+            log: None,
             event: false,
             halt: None,
             key: CodeKey(0),

@@ -207,13 +207,18 @@ impl Env for CpuEnv<'_> {
         let ram = &*self.ram;
         let context = key::unpack(self.core.code_key(cpu));
         let left = PAGE_SIZE - pc.in_page();
-        region(context, pc.0, &mut |address| {
+        let word = |address: u64| {
             let offset = address.wrapping_sub(pc.0);
             if offset >= left {
                 return None;
             }
             ram.load::<u32>(at.at.offset(offset))
-        })
+        };
+        let region = region(context, pc.0, &mut { word });
+        if let Some(log) = &self.core.log {
+            log.translated(&region, context.features, word);
+        }
+        region
     }
 
     fn protect_code(&mut self, cpu: &mut VcpuBlock, at: RamOffset) {

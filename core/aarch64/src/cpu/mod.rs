@@ -16,6 +16,7 @@ pub use env::{CpuEnv, context_changed};
 use ferrite_ir::{Engine, VcpuBlock, slot};
 
 use crate::features::Features;
+use crate::log::Log;
 use crate::model::Model;
 use crate::platform::{InterruptLines, Maintenance, Platform};
 use crate::pstate::spsr;
@@ -204,6 +205,11 @@ impl Cpu {
     /// Makes an SError interrupt pending. It goes once taken.
     pub fn set_serror(&mut self) {
         self.core.set_pending(&mut self.block, spsr::A, true);
+    }
+
+    /// Logs translations and exceptions from now on.
+    pub fn set_log(&mut self, log: Log) {
+        self.core.log = Some(log);
     }
 
     /// Sets the event register: another CPU executed SEV.

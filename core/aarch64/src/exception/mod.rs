@@ -129,6 +129,7 @@ impl CpuCore {
     pub fn enter(&mut self, block: &mut VcpuBlock, exception: Exception) {
         let Exception { target, vector, .. } = exception;
         let registers = banked(target);
+        let from = self.pstate.el;
         let saved = self.saved_pstate(block);
         let group = match (self.pstate.el == target, self.pstate.sp_sel) {
             (true, false) => 0x000,
@@ -153,7 +154,11 @@ impl CpuCore {
             block.set(registers.far.0, address);
         }
         let base = block.get(registers.vbar.0) & !0x7ff;
-        block.set(slot::PC, base.wrapping_add(group + vector as u64));
+        let pc = base.wrapping_add(group + vector as u64);
+        block.set(slot::PC, pc);
+        if let Some(log) = &self.log {
+            log.taken(self.index, from, &exception, pc);
+        }
         self.update(block);
     }
 
