@@ -77,7 +77,12 @@ impl Qmp {
     #[track_caller]
     pub fn answer(&mut self, command: &str, arguments: Value) -> Value {
         let text = json!({"execute": command, "arguments": arguments, "id": command});
-        writeln!(self.writer, "{text}").unwrap_or_else(|e| panic!("{command}: {e}"));
+        // In one piece: a command runs at its closing brace, and `quit` ends the other side before
+        // a line end on its own could follow.
+        let text = format!("{text}\n");
+        self.writer
+            .write_all(text.as_bytes())
+            .unwrap_or_else(|e| panic!("{command}: {e}"));
         loop {
             let text = self.receive();
             assert!(

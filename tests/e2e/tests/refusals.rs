@@ -274,7 +274,7 @@ fn questions() {
         ("-M help", "virt"),
         ("-M virt -cpu help", "cortex-a57"),
         ("-M virt -device help", "virtio-blk-device"),
-        ("-d help", "guest_errors"),
+        ("-d help", "in_asm"),
     ] {
         let exit = start(args);
         assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{args}");
