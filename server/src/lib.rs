@@ -1,6 +1,6 @@
 //! The native host of Ferrite: the command line, and what a machine needs from the operating system.
 //!
-//! - [`cli`]: QEMU's options, read into a [`cli::CommandLine`];
+//! - [`cli`]: QEMU's options, read into a [`cli::CommandLine`] (a crate of the core);
 //! - [`launch`]: opens what the command line names and builds the machine;
 //! - [`process`]: the process around it: pid file, background, exit status;
 //! - [`run`]: the machine's thread;
@@ -12,9 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+pub use ferrite_cli as cli;
+
 pub mod backend;
 pub mod chardev;
-pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod control;

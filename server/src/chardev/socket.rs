@@ -3,24 +3,16 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ferrite_machine::backend::CharBackend;
 
+pub use ferrite_cli::chardev::Address;
+
 use super::queue::ByteQueue;
 use crate::wake::Waker;
-
-/// Where a socket is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `host:port`.
-    Tcp(String),
-    /// A path.
-    Unix(PathBuf),
-}
 
 enum Peer {
     Tcp(TcpStream),

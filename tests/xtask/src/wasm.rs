@@ -8,7 +8,7 @@ use crate::shell::{have, output, progress, run, run_with};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The packages under `core/` that are part of a machine.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "ferrite-ram",
     "ferrite-simd",
     "ferrite-ir",
@@ -18,6 +18,7 @@ const PACKAGES: [&str; 10] = [
     "ferrite-block",
     "ferrite-net",
     "ferrite-vm",
+    "ferrite-cli",
     "ferrite-qmp",
 ];
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::CliError;
 use super::keyval::{ArgError, KeyVal};
-use crate::chardev::socket::Address;
 
 /// Smallest and largest ring buffer.
 const RING_SIZES: std::ops::RangeInclusive<u64> = 1..=64 << 20;
@@ -46,6 +45,15 @@ pub enum ChardevKind {
     },
     /// A socket.
     Socket(SocketSpec),
+}
+
+/// Where a socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `host:port`.
+    Tcp(String),
+    /// A path.
+    Unix(PathBuf),
 }
 
 /// A socket, before it is opened.

@@ -3,6 +3,9 @@
 //! [`options`] is the table of options; the other modules read the arguments of related ones. An
 //! option or key that is not known is an error that names it: nothing is ignored.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
+
 pub mod block;
 pub mod chardev;
 pub mod device;
