@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use ferrite_ir::env::AtomicPlace;
 use ferrite_ir::{
-    AtomicOp, BinOp, Builder, Cc, CodeKey, Condition, Engine, Env, Fetched, FlagKind, Global,
-    HelperId, IndirectKind, Int, Leave, Mem, Region, Size, Target, Terminator, TlbEntry, VcpuBlock,
-    Width, slot,
+    AtomicOp, BinOp, Builder, Cc, CodeKey, Condition, Engine, Env, Extent, Fetched, FlagKind,
+    Global, HelperId, IndirectKind, Int, Leave, Mem, Region, Size, Target, Terminator, TlbEntry,
+    VcpuBlock, Width, slot,
 };
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
@@ -91,7 +91,7 @@ impl Env for Program {
             at: RamOffset(pc.0),
         })
     }
-    fn translate(&mut self, _: &VcpuBlock, pc: GuestVirt, _: Fetched) -> Region {
+    fn translate(&mut self, _: &VcpuBlock, pc: GuestVirt, _: Fetched, _: Extent) -> Region {
         self.regions[&pc.0].clone()
     }
     fn protect_code(&mut self, _: &mut VcpuBlock, _: RamOffset) {}

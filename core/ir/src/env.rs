@@ -22,6 +22,18 @@ pub struct Fetched {
     pub at: RamOffset,
 }
 
+/// How much of the code at an address to translate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// As much as the front end likes.
+    Region,
+    /// One instruction only: the whole region could not be turned into something to run.
+    Instruction,
+    /// Nothing. The instruction's only act is the exception that the guest's CPU raises for what it
+    /// does not know: not even the one instruction could be turned into something to run.
+    Refusal,
+}
+
 /// A guest's side of execution. Every method that can fault enters the guest's exception itself
 /// (state, `slot::PC` and all) and returns [`Leave`]; `slot::PC` is precise when it is called.
 ///
@@ -96,7 +108,7 @@ pub trait Env: Sized {
 
     /// Makes a region from the code at `pc`, which [`Self::fetch`] just found at `at`. Never
     /// fails: what cannot be decoded becomes code that takes the guest's exception.
-    fn translate(&mut self, cpu: &VcpuBlock, pc: GuestVirt, at: Fetched) -> Region;
+    fn translate(&mut self, cpu: &VcpuBlock, pc: GuestVirt, at: Fetched, extent: Extent) -> Region;
 
     /// The page at `at` now holds translated code: drop write translations that lead to it.
     fn protect_code(&mut self, cpu: &mut VcpuBlock, at: RamOffset);

@@ -45,7 +45,7 @@ pub mod verify;
 
 pub use builder::Builder;
 pub use engine::Engine;
-pub use env::{CodeKey, Env, Fetched, Leave};
+pub use env::{CodeKey, Env, Extent, Fetched, Leave};
 pub use op::{
     Align, AtomicOp, BinOp, Block, BlockId, Cc, Condition, Fence, FlagKind, Global, HelperId,
     IndirectKind, Int, Mem, Op, Order, Region, Sign, Size, Target, Terminator, UnOp, Value,

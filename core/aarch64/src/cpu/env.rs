@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use ferrite_ir::env::AtomicPlace;
-use ferrite_ir::{AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot};
+use ferrite_ir::{
+    AtomicOp, CodeKey, Env, Extent, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
+};
 use ferrite_ram::{GuestPhys, GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
 
 use super::{CpuCore, key};
@@ -13,7 +15,7 @@ use crate::mmu::spaces::Rights;
 use crate::mmu::{Access, Kind};
 use crate::platform::{PhysPage, Platform};
 use crate::state;
-use crate::translate::region;
+use crate::translate::{refusal, region};
 
 /// A CPU with the machine around it, for the duration of a run.
 pub struct CpuEnv<'a> {
@@ -203,10 +205,14 @@ impl Env for CpuEnv<'_> {
         self.fetch_place(cpu, pc.0).map(|at| Fetched { at })
     }
 
-    fn translate(&mut self, cpu: &VcpuBlock, pc: GuestVirt, at: Fetched) -> Region {
+    fn translate(&mut self, cpu: &VcpuBlock, pc: GuestVirt, at: Fetched, extent: Extent) -> Region {
         let ram = &*self.ram;
         let context = key::unpack(self.core.code_key(cpu));
-        let left = PAGE_SIZE - pc.in_page();
+        let left = match extent {
+            Extent::Region => PAGE_SIZE - pc.in_page(),
+            Extent::Instruction => 1,
+            Extent::Refusal => return refusal(pc.0),
+        };
         let word = |address: u64| {
             let offset = address.wrapping_sub(pc.0);
             if offset >= left {

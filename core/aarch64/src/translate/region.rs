@@ -47,6 +47,15 @@ pub fn region(cx: Context, pc: u64, fetch: &mut dyn FnMut(u64) -> Option<u32>) -
     t.b.finish(end)
 }
 
+/// The region of an instruction at `pc` that is UNDEFINED, whatever it is.
+#[must_use]
+pub fn refusal(pc: u64) -> Region {
+    let mut b = Builder::new(pc);
+    b.insn(pc, 4);
+    b.call_void(helper::UNDEFINED, &[]);
+    b.finish(Terminator::Exit)
+}
+
 fn instruction(t: &mut Translator) -> Flow {
     t.b.insn(t.pc, 4);
     if t.cx.breakpoints {

@@ -7,7 +7,7 @@ use ferrite_ir::env::AtomicPlace;
 use ferrite_ir::interp::{self, BlockEnd};
 use ferrite_ir::opt;
 use ferrite_ir::{
-    Align, AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
+    Align, AtomicOp, CodeKey, Env, Extent, Fetched, HelperId, Leave, Mem, Region, VcpuBlock, slot,
 };
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset};
 
@@ -323,7 +323,7 @@ impl Env for Flat {
         unreachable!("regions are run one by one")
     }
 
-    fn translate(&mut self, _: &VcpuBlock, _: GuestVirt, _: Fetched) -> Region {
+    fn translate(&mut self, _: &VcpuBlock, _: GuestVirt, _: Fetched, _: Extent) -> Region {
         unreachable!("regions are run one by one")
     }
 

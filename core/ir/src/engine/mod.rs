@@ -24,8 +24,8 @@ mod jump_cache;
 
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE};
 
-use crate::env::{CodeKey, Env};
-use crate::interp::{self, BlockEnd};
+use crate::env::{CodeKey, Env, Extent, Fetched};
+use crate::interp::{self, BlockEnd, Lowered};
 use crate::op::Region;
 use crate::opt;
 use crate::state::{VcpuBlock, slot};
@@ -47,6 +47,9 @@ pub struct Stats {
     pub misses: u64,
     /// Translations dropped because their code was written to.
     pub invalidations: u64,
+    /// Translations that were made again, of less code, because what they had become could not be
+    /// run. Anything but 0 is a fault of the front end or of the lowering.
+    pub narrowed: u64,
     /// Times that every translation was dropped: the cache was full, or somebody asked.
     pub flushes: u64,
 }
@@ -226,8 +229,8 @@ impl Engine {
                     self.vcpus[vcpu].epoch += 1;
                     env.protect_code(cpu, key.at.page());
                 }
-                let region = env.translate(cpu, GuestVirt(pc), fetched);
-                self.insert(key, region)
+                let code = self.prepare(env, cpu, &key, fetched)?;
+                self.insert(key, code)
             }
         };
         // The generation after the fetch, which may have filled translation caches.
@@ -236,12 +239,34 @@ impl Engine {
         Some(id)
     }
 
-    fn insert(&mut self, key: Key, mut region: Region) -> Id {
-        debug_assert!(
-            u64::from(region.bytes) <= PAGE_SIZE - key.at.in_page() || region.insns <= 1,
-            "a region of {} bytes leaves its page",
-            region.bytes
-        );
+    /// Translates what is at `key`: if that comes to nothing that can be run, one instruction of
+    /// it, and if even that does not, as an instruction that the guest's CPU does not know.
+    fn prepare<E: Env>(
+        &mut self,
+        env: &mut E,
+        cpu: &VcpuBlock,
+        key: &Key,
+        fetched: Fetched,
+    ) -> Option<Lowered> {
+        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+            let region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
+            debug_assert!(
+                u64::from(region.bytes) <= PAGE_SIZE - key.at.in_page() || region.insns <= 1,
+                "a region of {} bytes leaves its page",
+                region.bytes
+            );
+            let insns = region.insns;
+            if let Some(code) = lowered(region) {
+                self.stats.regions += 1;
+                self.stats.insns += u64::from(insns);
+                return Some(code);
+            }
+            self.stats.narrowed += 1;
+        }
+        None
+    }
+
+    fn insert(&mut self, key: Key, code: Lowered) -> Id {
         if self.cache.is_out_of_names() {
             self.cache.restart();
             for vcpu in &mut self.vcpus {
@@ -252,20 +277,17 @@ impl Engine {
         if self.cache.len() >= self.limits.regions || self.cache.bytes() >= self.limits.bytes {
             self.flush();
         }
-        self.stats.regions += 1;
-        self.stats.insns += u64::from(region.insns);
-        if cfg!(debug_assertions)
-            && let Err(error) = verify(&region)
-        {
-            panic!("{error}\n{region}");
-        }
-        opt::optimise(&mut region);
-        let code = match interp::lower(&region) {
-            Ok(code) => code,
-            Err(error) => panic!("region at {:#x}: {error}", region.entry),
-        };
         self.cache.insert(key, code)
     }
+}
+
+/// The form of a region that runs, if it has one.
+fn lowered(mut region: Region) -> Option<Lowered> {
+    if cfg!(debug_assertions) {
+        verify(&region).ok()?;
+    }
+    opt::optimise(&mut region);
+    interp::lower(&region).ok()
 }
 
 /// Whether an exit of a translation at `from` to one at `to` may be followed without asking.

@@ -1,11 +1,13 @@
 //! What the engine must keep to, on a toy guest whose instructions are words in memory.
 
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
+use ferrite_simd::{CryptoOp, Lane, Shape, WideOp};
 
 use super::{Engine, Limits};
-use crate::env::{AtomicPlace, CodeKey, Env, Fetched, Leave};
+use crate::env::{AtomicPlace, CodeKey, Env, Extent, Fetched, Leave};
 use crate::op::{
-    AtomicOp, BinOp, Global, HelperId, IndirectKind, Mem, Region, Size, Target, Terminator, Width,
+    AtomicOp, BinOp, Global, HelperId, IndirectKind, Mem, Region, Size, Target, Terminator,
+    VecGlobal, Width,
 };
 use crate::state::{TlbEntry, VcpuBlock, slot};
 use crate::{BlockId, Builder};
@@ -16,6 +18,8 @@ const COUNT: Global = Global(slot::FIRST_GUEST);
 const ADDRESS: Global = Global(slot::FIRST_GUEST + 1);
 /// The value that stores write, and where indirect jumps go.
 const VALUE: Global = Global(slot::FIRST_GUEST + 2);
+/// What an instruction on vectors works on.
+const VECTOR_REGISTER: VecGlobal = VecGlobal(slot::FIRST_GUEST + 4);
 
 /// Instructions: the code in the low byte, an operand in the upper 24 bits.
 mod word {
@@ -33,6 +37,8 @@ mod word {
     pub const LOOP: u32 = 6;
     /// Ends the region without a link.
     pub const EXIT: u32 = 7;
+    /// Becomes something that cannot be run, as does a region of more instructions with it.
+    pub const UNRUNNABLE: u32 = 8;
 }
 
 const ENTER_OTHER_MAP: u16 = 1;
@@ -165,10 +171,18 @@ impl Env for Toy {
         }
     }
 
-    fn translate(&mut self, _: &VcpuBlock, pc: GuestVirt, at: Fetched) -> Region {
+    fn translate(&mut self, _: &VcpuBlock, pc: GuestVirt, at: Fetched, extent: Extent) -> Region {
         let mut b = Builder::new(pc.0);
+        if extent == Extent::Refusal {
+            b.insn(pc.0, 4);
+            b.call_void(HelperId(FAULT), &[]);
+            return b.finish(Terminator::Exit);
+        }
         for n in 0.. {
             let here = pc.0 + 4 * n;
+            if n == 1 && extent == Extent::Instruction {
+                return b.finish(Terminator::Goto(Target::Guest(here)));
+            }
             let word: u32 = self.ram.load(at.at.offset(4 * n)).unwrap();
             let operand = word >> 8;
             b.insn(here, 4);
@@ -194,6 +208,14 @@ impl Env for Toy {
                     kind: IndirectKind::Jump,
                 },
                 word::LOOP => Terminator::Goto(Target::Block(BlockId(0))),
+                word::UNRUNNABLE => {
+                    // SHA-1's rotation has no such shape, so there is no function to call.
+                    let sum = WideOp::Crypto(CryptoOp::Sha1h);
+                    let a = b.get_vec(VECTOR_REGISTER);
+                    let a = b.wide_vec(sum, Shape::scalar(Lane::B), 0, &[a], None);
+                    b.set_vec(VECTOR_REGISTER, a);
+                    continue;
+                }
                 _ => {
                     let next = b.iconst(here + 4);
                     b.set(Global(slot::PC), next);
@@ -299,6 +321,24 @@ fn fetch_faults_without_end_use_up_the_budget() {
     let (mut engine, mut cpu) = (Engine::default(), VcpuBlock::new());
     run(&mut engine, &mut toy, &mut cpu, 100);
     assert_eq!((left(&cpu), toy.fetches), (0, 100));
+}
+
+#[test]
+fn what_cannot_be_run_is_an_unknown_instruction_to_the_guest() {
+    let mut toy = Toy::new(&[
+        (0x100, word::ADD, 1),
+        (0x104, word::UNRUNNABLE, 0),
+        (0x108, word::EXIT, 0),
+        (VECTOR, word::ADD, 10),
+        (VECTOR + 4, word::LOOP, 0),
+    ]);
+    let (mut engine, mut cpu) = (Engine::default(), VcpuBlock::new());
+    cpu.set(slot::PC, 0x100);
+    run(&mut engine, &mut toy, &mut cpu, 4);
+    // The instruction before it runs, and the handler after it.
+    assert_eq!((cpu.get(COUNT.0), cpu.get(slot::PC)), (11, VECTOR));
+    // The region of both, the region of the second, that instruction alone.
+    assert_eq!(engine.stats().narrowed, 3);
 }
 
 #[test]

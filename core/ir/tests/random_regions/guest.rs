@@ -3,7 +3,8 @@
 
 use ferrite_ir::env::AtomicPlace;
 use ferrite_ir::{
-    AtomicOp, CodeKey, Env, Fetched, HelperId, Leave, Mem, Region, TlbEntry, VcpuBlock, slot,
+    AtomicOp, CodeKey, Env, Extent, Fetched, HelperId, Leave, Mem, Region, TlbEntry, VcpuBlock,
+    slot,
 };
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
 
@@ -246,7 +247,7 @@ impl Env for Guest {
         })
     }
 
-    fn translate(&mut self, _: &VcpuBlock, _: GuestVirt, _: Fetched) -> Region {
+    fn translate(&mut self, _: &VcpuBlock, _: GuestVirt, _: Fetched, _: Extent) -> Region {
         unreachable!("regions are run directly")
     }
 

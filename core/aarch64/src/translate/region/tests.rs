@@ -1,6 +1,6 @@
 use ferrite_ir::{BlockId, Op, Region, Target, Terminator};
 
-use super::{LIMIT, region};
+use super::{LIMIT, refusal, region};
 use crate::state;
 use crate::translate::{Context, helper};
 
@@ -22,6 +22,15 @@ fn calls(region: &Region) -> Vec<u16> {
         _ => None,
     })
     .collect()
+}
+
+#[test]
+fn a_refusal_can_always_be_run() {
+    let mut region = refusal(0x1000);
+    assert_eq!(calls(&region), [helper::UNDEFINED.0]);
+    assert_eq!(ferrite_ir::verify(&region), Ok(()));
+    ferrite_ir::opt::optimise(&mut region);
+    assert!(ferrite_ir::interp::lower(&region).is_ok());
 }
 
 #[test]
