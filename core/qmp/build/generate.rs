@@ -6,11 +6,12 @@ use std::fmt::Write;
 use crate::language::{Attribute, Case, Item, Kind, Member, Module, Type};
 
 /// Built-in types: schema name, variant of `Type` in the tables, Rust type.
-const BUILTIN: &[(&str, &str, &str)] = &[
+pub(super) const BUILTIN: &[(&str, &str, &str)] = &[
     ("str", "Str", "String"),
     ("int", "Int", "i64"),
     ("number", "Number", "f64"),
     ("bool", "Bool", "bool"),
+    ("null", "Null", "()"),
     ("any", "Any", "serde_json::Value"),
     ("uint8", "Uint8", "u8"),
     ("uint16", "Uint16", "u16"),
@@ -20,14 +21,16 @@ const BUILTIN: &[(&str, &str, &str)] = &[
 ];
 
 /// Attributes that are not features of the introspection.
-const NOT_FEATURES: &[&str] = &["oob", "session", "rate"];
+const NOT_FEATURES: &[&str] = &["oob", "session", "rate", "open", "preconfig"];
 
-type Result<T = ()> = std::result::Result<T, String>;
+pub(super) type Result<T = ()> = std::result::Result<T, String>;
 
-struct Generator<'a> {
+pub(super) struct Generator<'a> {
     /// Definitions that members can name.
     types: BTreeMap<&'a str, &'a Item>,
-    out: String,
+    /// The definition that is being written, whose own members of its type have to be boxed.
+    owner: String,
+    pub(super) out: String,
 }
 
 /// All modules as one Rust file.
@@ -36,7 +39,7 @@ pub fn generate(modules: &[Module]) -> Result<String> {
     for item in modules.iter().flat_map(|m| &m.items) {
         if matches!(
             item.kind,
-            Kind::Enum(_) | Kind::Struct(_) | Kind::Union { .. }
+            Kind::Enum(_) | Kind::Struct(_) | Kind::Union { .. } | Kind::Alternate(_)
         ) && types.insert(item.name.as_str(), item).is_some()
         {
             return Err(format!("{} is defined twice", item.name));
@@ -44,6 +47,7 @@ pub fn generate(modules: &[Module]) -> Result<String> {
     }
     let mut generator = Generator {
         types,
+        owner: String::new(),
         out: String::new(),
     };
     for item in modules.iter().flat_map(|m| &m.items) {
@@ -94,7 +98,7 @@ fn doc(doc: &str, name: &str, indent: &str) -> String {
         .collect()
 }
 
-fn features(attributes: &[Attribute]) -> String {
+pub(super) fn features(attributes: &[Attribute]) -> String {
     let list: Vec<String> = attributes
         .iter()
         .filter(|a| !NOT_FEATURES.contains(&a.name.as_str()))
@@ -103,7 +107,7 @@ fn features(attributes: &[Attribute]) -> String {
     format!("&[{}]", list.join(", "))
 }
 
-fn has(item: &Item, attribute: &str) -> bool {
+pub(super) fn has(item: &Item, attribute: &str) -> bool {
     item.attributes.iter().any(|a| a.name == attribute)
 }
 
@@ -112,7 +116,7 @@ fn arguments_name(command: &str) -> String {
 }
 
 impl Generator<'_> {
-    fn rust_type(&self, kind: &Type) -> Result<String> {
+    pub(super) fn rust_type(&self, kind: &Type) -> Result<String> {
         match kind {
             Type::Array(element) => Ok(format!("Vec<{}>", self.rust_type(element)?)),
             Type::Name(name) => {
@@ -127,24 +131,14 @@ impl Generator<'_> {
         }
     }
 
-    fn table_type(&self, kind: &Type) -> Result<String> {
-        match kind {
-            Type::Array(element) => Ok(format!("Type::Array(&{})", self.table_type(element)?)),
-            Type::Name(name) => match BUILTIN.iter().find(|b| b.0 == name) {
-                Some((_, table, _)) => Ok(format!("Type::{table}")),
-                None => {
-                    self.rust_type(kind)?;
-                    Ok(format!("Type::Named(&TYPE_{})", upper(name)))
-                }
-            },
-        }
-    }
-
     fn fields(&self, members: &[Member], indent: &str, public: &str) -> Result<String> {
         let mut out = String::new();
         for member in members {
             out += &doc(&member.doc, &member.name, indent);
             let mut kind = self.rust_type(&member.kind)?;
+            if kind == self.owner {
+                kind = format!("Box<{kind}>");
+            }
             let mut serde = format!("rename = {:?}", member.name);
             if member.optional {
                 kind = format!("Option<{kind}>");
@@ -159,8 +153,11 @@ impl Generator<'_> {
         Ok(out)
     }
 
-    fn structure(&mut self, name: &str, about: &str, members: &[Member]) -> Result {
-        let fields = self.fields(members, "    ", "pub ")?;
+    fn structure(&mut self, name: &str, about: &str, members: &[Member], open: bool) -> Result {
+        let mut fields = self.fields(members, "    ", "pub ")?;
+        if open {
+            fields += "    /// Further members.\n    #[serde(flatten)]\n    pub rest: Map<String, Value>,\n";
+        }
         let about = doc(about, name, "");
         let _ = write!(
             self.out,
@@ -171,16 +168,21 @@ impl Generator<'_> {
     }
 
     fn item(&mut self, item: &Item) -> Result {
+        self.owner = camel(&item.name);
         match &item.kind {
             Kind::Enum(_) => {
                 self.enumeration(item);
                 Ok(())
             }
-            Kind::Struct(members) => self.structure(&item.name, &item.doc, members),
+            Kind::Struct(members) => self.structure(&item.name, &item.doc, members, false),
+            Kind::Alternate(branches) => self.alternate(item, branches),
             Kind::Union { tag, base, cases } => self.union(item, tag, base, cases),
-            Kind::Command { arguments, .. } if !arguments.is_empty() && !has(item, "session") => {
+            Kind::Command { arguments, .. }
+                if (!arguments.is_empty() || has(item, "open")) && !has(item, "session") =>
+            {
                 let about = format!("Arguments of `{}`.", item.name);
-                self.structure(&arguments_name(&item.name), &about, arguments)
+                let name = arguments_name(&item.name);
+                self.structure(&name, &about, arguments, has(item, "open"))
             }
             Kind::Command { .. } | Kind::Event(_) => Ok(()),
         }
@@ -213,20 +215,16 @@ impl Generator<'_> {
         );
     }
 
-    /// A union whose base is the tag alone: an enumeration tagged by it.
+    /// A union: an enumeration tagged by the tag's member. Where there are further common members,
+    /// a structure of them with the enumeration as its `variant`.
     fn union(&mut self, item: &Item, tag: &str, base: &[Member], cases: &[Case]) -> Result {
-        let [Member { name, kind, .. }] = base else {
-            return Err(format!("{}: only the tag may be common", item.name));
-        };
-        let Type::Name(tag_type) = kind else {
-            return Err(format!("{}: the tag is no enumeration", item.name));
+        let kind = base.iter().find(|m| m.name == tag).map(|m| &m.kind);
+        let Some(Type::Name(tag_type)) = kind else {
+            return Err(format!("{}: the tag {tag} is no common member", item.name));
         };
         let Some(Kind::Enum(values)) = self.types.get(tag_type.as_str()).map(|i| &i.kind) else {
             return Err(format!("{}: the tag is no enumeration", item.name));
         };
-        if name != tag {
-            return Err(format!("{}: the tag {tag} is missing", item.name));
-        }
         let mut body = String::new();
         for value in values {
             let about = doc(&value.doc, &value.name, "    ");
@@ -244,10 +242,37 @@ impl Generator<'_> {
                 None => body += ",\n",
             }
         }
+        let mut name = camel(&item.name);
+        let mut about = doc(&item.doc, &item.name, "");
+        if base.len() > 1 {
+            let common: Vec<Member> = base.iter().filter(|m| m.name != tag).cloned().collect();
+            let fields = self.fields(&common, "    ", "pub ")?;
+            let _ = write!(
+                self.out,
+                "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\npub struct {name} {{\n{fields}    /// What depends on `{tag}`.\n    #[serde(flatten)]\n    pub variant: {name}Variant,\n}}\n\n"
+            );
+            about = format!("/// What depends on `{tag}` in [`{name}`].\n");
+            name += "Variant";
+        }
+        let _ = write!(
+            self.out,
+            "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n#[serde(tag = {tag:?})]\npub enum {name} {{\n{body}}}\n\n"
+        );
+        Ok(())
+    }
+
+    /// An alternate: an enumeration whose branches look different in JSON.
+    fn alternate(&mut self, item: &Item, branches: &[Member]) -> Result {
+        let mut body = String::new();
+        for branch in branches {
+            body += &doc(&branch.doc, &branch.name, "    ");
+            let kind = self.rust_type(&branch.kind)?;
+            let _ = writeln!(body, "    {}({kind}),", camel(&branch.name));
+        }
         let about = doc(&item.doc, &item.name, "");
         let _ = write!(
             self.out,
-            "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n#[serde(tag = {tag:?})]\npub enum {} {{\n{body}}}\n\n",
+            "{about}#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n#[serde(untagged)]\npub enum {} {{\n{body}}}\n\n",
             camel(&item.name)
         );
         Ok(())
@@ -257,14 +282,13 @@ impl Generator<'_> {
         for module in modules {
             let mut methods = String::new();
             for item in commands(module) {
-                let Kind::Command { arguments, returns } = &item.kind else {
+                let Kind::Command { returns, .. } = &item.kind else {
                     continue;
                 };
                 methods += &doc(&item.doc, &item.name, "    ");
-                let arguments = if arguments.is_empty() {
-                    String::new()
-                } else {
-                    format!(", arguments: {}", arguments_name(&item.name))
+                let arguments = match self.arguments_type(item)? {
+                    None => String::new(),
+                    Some(kind) => format!(", arguments: {kind}"),
                 };
                 let returns = match returns {
                     Some(kind) => self.rust_type(kind)?,
@@ -288,6 +312,19 @@ impl Generator<'_> {
         Ok(())
     }
 
+    /// The Rust type of a command's arguments, if it has any.
+    fn arguments_type(&self, item: &Item) -> Result<Option<String>> {
+        match &item.kind {
+            Kind::Command {
+                boxed: Some(kind), ..
+            } => self.rust_type(kind).map(Some),
+            Kind::Command { arguments, .. } if !arguments.is_empty() || has(item, "open") => {
+                Ok(Some(arguments_name(&item.name)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn dispatch(&mut self, modules: &[Module]) -> Result {
         let with_commands: Vec<String> = modules
             .iter()
@@ -296,11 +333,11 @@ impl Generator<'_> {
             .collect();
         let mut arms = String::new();
         for item in modules.iter().flat_map(commands) {
-            let Kind::Command { arguments, returns } = &item.kind else {
+            let Kind::Command { returns, .. } = &item.kind else {
                 continue;
             };
             let method = snake(&item.name);
-            let call = if arguments.is_empty() {
+            let call = if self.arguments_type(item)?.is_none() {
                 format!("handler.{method}()?")
             } else {
                 format!("handler.{method}(typed(arguments)?)?")
@@ -369,112 +406,9 @@ impl Generator<'_> {
         );
         Ok(())
     }
-
-    fn table_members(&self, members: &[Member]) -> Result<String> {
-        let mut out = String::from("&[");
-        for member in members {
-            let _ = write!(
-                out,
-                "Member {{ name: {:?}, doc: {:?}, kind: {}, optional: {}, features: {} }}, ",
-                member.name,
-                member.doc,
-                self.table_type(&member.kind)?,
-                member.optional,
-                features(&member.attributes)
-            );
-        }
-        out.push(']');
-        Ok(out)
-    }
-
-    fn tables(&mut self, modules: &[Module]) -> Result {
-        let (mut types, mut commands, mut events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut out = String::new();
-        for item in modules.iter().flat_map(|m| &m.items) {
-            let head = format!(
-                "name: {:?}, doc: {:?}, features: {}",
-                item.name,
-                item.doc,
-                features(&item.attributes)
-            );
-            let shape = match &item.kind {
-                Kind::Enum(values) => {
-                    let mut list = String::new();
-                    for value in values {
-                        let _ = write!(
-                            list,
-                            "EnumValue {{ name: {:?}, doc: {:?}, features: {} }}, ",
-                            value.name,
-                            value.doc,
-                            features(&value.attributes)
-                        );
-                    }
-                    format!("Shape::Enum(&[{list}])")
-                }
-                Kind::Struct(members) => format!("Shape::Struct({})", self.table_members(members)?),
-                Kind::Union { tag, base, cases } => {
-                    let mut list = String::new();
-                    for case in cases {
-                        let members = self.table_members(&case.members)?;
-                        let _ = write!(list, "({:?}, {members}), ", case.name);
-                    }
-                    let base = self.table_members(base)?;
-                    format!("Shape::Union {{ tag: {tag:?}, base: {base}, cases: &[{list}] }}")
-                }
-                Kind::Command { arguments, returns } => {
-                    let returns = match returns {
-                        Some(kind) => format!("Some({})", self.table_type(kind)?),
-                        None => "None".into(),
-                    };
-                    commands.push((
-                        item.name.clone(),
-                        format!(
-                            "CommandDefinition {{ {head}, oob: {}, arguments: {}, returns: {returns} }}",
-                            has(item, "oob"),
-                            self.table_members(arguments)?
-                        ),
-                    ));
-                    continue;
-                }
-                Kind::Event(members) => {
-                    let rate = item.attributes.iter().find(|a| a.name == "rate");
-                    let rate = match rate.map(|a| &a.value) {
-                        None => "Rate::Unlimited".into(),
-                        Some(None) => "Rate::PerSecond { key: None }".into(),
-                        Some(Some(key)) => format!("Rate::PerSecond {{ key: Some({key:?}) }}"),
-                    };
-                    let name = format!("EVENT_{}", upper(&item.name));
-                    let _ = writeln!(
-                        out,
-                        "static {name}: EventDefinition = EventDefinition {{ {head}, rate: {rate}, data: {} }};",
-                        self.table_members(members)?
-                    );
-                    events.push(format!("&{name}"));
-                    continue;
-                }
-            };
-            let name = format!("TYPE_{}", upper(&item.name));
-            let _ = writeln!(
-                out,
-                "static {name}: Definition = Definition {{ {head}, shape: {shape} }};"
-            );
-            types.push(format!("&{name}"));
-        }
-        commands.sort();
-        let commands: Vec<String> = commands.into_iter().map(|(_, row)| row).collect();
-        let _ = write!(
-            out,
-            "\n/// Every type.\npub static TYPES: &[&Definition] = &[{}];\n\n/// Every command, by name.\npub static COMMANDS: &[CommandDefinition] = &[{}];\n\n/// Every event.\npub static EVENTS: &[&EventDefinition] = &[{}];\n",
-            types.join(", "),
-            commands.join(", "),
-            events.join(", ")
-        );
-        self.out += &out;
-        Ok(())
-    }
 }
 
-fn upper(name: &str) -> String {
+pub(super) fn upper(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
         if c == '-' {

@@ -1,5 +1,7 @@
 //! The schema language: its syntax tree and parser.
 
+use std::collections::BTreeMap;
+
 /// One schema file.
 pub struct Module {
     /// The file's name without ending.
@@ -17,6 +19,7 @@ pub struct Item {
 }
 
 /// `@name` or `@name(value)`.
+#[derive(Clone)]
 pub struct Attribute {
     pub name: String,
     pub value: Option<String>,
@@ -31,8 +34,12 @@ pub enum Kind {
         base: Vec<Member>,
         cases: Vec<Case>,
     },
+    /// One of several types, told apart by their JSON type.
+    Alternate(Vec<Member>),
     Command {
         arguments: Vec<Member>,
+        /// The type that holds the arguments, where they are not listed.
+        boxed: Option<Type>,
         returns: Option<Type>,
     },
     Event(Vec<Member>),
@@ -45,7 +52,8 @@ pub struct Value {
     pub attributes: Vec<Attribute>,
 }
 
-/// A member of an object.
+/// A member of an object, or a branch of an alternate.
+#[derive(Clone)]
 pub struct Member {
     pub name: String,
     pub doc: String,
@@ -99,7 +107,7 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
                 let len = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
                 out.push((number, Token::Word(rest[..len].to_owned())));
                 len
-            } else if "{}[]()@:?".contains(first) {
+            } else if "{}[]()@:?.".contains(first) {
                 out.push((number, Token::Mark(first)));
                 1
             } else {
@@ -111,12 +119,16 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
     Ok(out)
 }
 
-struct Parser {
+/// Structures that were defined so far, for `..Name`.
+pub type Structures = BTreeMap<String, Vec<Member>>;
+
+struct Parser<'a> {
     tokens: Vec<(usize, Token)>,
     at: usize,
+    structures: &'a mut Structures,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at).map(|(_, token)| token)
     }
@@ -207,6 +219,15 @@ impl Parser {
             if self.eat(&Token::Mark('}')) {
                 return Ok(out);
             }
+            if self.eat(&Token::Mark('.')) {
+                self.mark('.')?;
+                let name = self.word()?;
+                let Some(members) = self.structures.get(&name) else {
+                    return self.fail(&format!("{name} to be a structure defined above"));
+                };
+                out.extend(members.iter().cloned());
+                continue;
+            }
             out.push(self.member(doc)?);
         }
     }
@@ -257,9 +278,19 @@ impl Parser {
         let attributes = self.attributes()?;
         let kind = match (keyword.as_str(), tag) {
             ("enum", None) => Kind::Enum(self.values()?),
-            ("struct", None) => Kind::Struct(self.members()?),
+            ("struct", None) => {
+                let members = self.members()?;
+                self.structures.insert(name.clone(), members.clone());
+                Kind::Struct(members)
+            }
+            ("alternate", None) => Kind::Alternate(self.members()?),
             ("union", Some(tag)) => self.union_body(tag)?,
             ("command", None) => Kind::Command {
+                boxed: if self.eat(&Token::Mark(':')) {
+                    Some(self.kind()?)
+                } else {
+                    None
+                },
                 arguments: self.optional_members()?,
                 returns: if self.eat(&Token::Arrow) {
                     Some(self.kind()?)
@@ -287,11 +318,12 @@ impl Parser {
     }
 }
 
-/// Parses one file.
-pub fn parse(name: &str, text: &str) -> Result<Module, String> {
+/// Parses one file; `structures` are those of the files before.
+pub fn parse(name: &str, text: &str, structures: &mut Structures) -> Result<Module, String> {
     let mut parser = Parser {
         tokens: tokens(text)?,
         at: 0,
+        structures,
     };
     let mut items = Vec::new();
     while parser.peek().is_some() {

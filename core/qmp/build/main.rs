@@ -4,6 +4,7 @@
 
 mod generate;
 mod language;
+mod tables;
 
 use std::{env, fs, path::Path};
 
@@ -16,12 +17,13 @@ fn main() {
         .filter(|path| path.extension().is_some_and(|e| e == "schema"))
         .collect();
     files.sort();
+    let mut structures = language::Structures::new();
     let modules: Vec<language::Module> = files
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).expect("a schema file is text");
             let name = path.file_stem().expect("it has a name").to_string_lossy();
-            language::parse(&name, &text)
+            language::parse(&name, &text, &mut structures)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         })
         .collect();

@@ -4,8 +4,8 @@ use std::io;
 
 use crate::error::Error;
 use crate::schema::{
-    AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, MachineInfo, RunState, ShutdownCause,
-    SysEmuTarget,
+    AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, MachineInfo, RunState,
+    SetActionArguments, ShutdownCause, SysEmuTarget,
 };
 
 /// Nothing is mapped at the address, or it cannot be read.
@@ -45,6 +45,10 @@ pub trait VmControl {
     fn wakeup(&mut self) -> Result<(), Error>;
     /// Ends the program after the monitors' answers are sent.
     fn quit(&mut self, cause: ShutdownCause);
+    /// Chooses what is done at events that concern the whole machine; what is absent stays.
+    fn set_action(&mut self, _actions: SetActionArguments) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
     /// Sends a non-maskable interrupt to this processor.
     fn inject_nmi(&mut self, cpu: usize) -> Result<(), Error>;
 

@@ -169,6 +169,12 @@ impl Vm {
         self.policy = policy;
     }
 
+    /// What happens when the guest ends or resets itself.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// Lets every CPU log from now on.
     pub fn set_log(&mut self, log: &Log) {
         for cpu in &mut self.cpus {

@@ -85,6 +85,9 @@ pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
             (m.blocks() * 512) as i64
         }),
         cluster_size: None,
+        encrypted: None,
+        compressed: None,
+        backing_image: None,
         backing_filename: None,
         full_backing_filename: None,
         backing_filename_format: None,

@@ -8,7 +8,8 @@ use std::io;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, CpuInstanceProperties,
-    MachineInfo, RunState, ShutdownCause, SysEmuTarget,
+    MachineInfo, RebootAction, RunState, SetActionArguments, ShutdownAction, ShutdownCause,
+    SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
@@ -155,6 +156,19 @@ impl VmControl for Control<'_> {
         self.vm.quit(cause(why));
     }
 
+    fn set_action(&mut self, actions: SetActionArguments) -> Result<(), Error> {
+        // Nothing here runs a watchdog or reports a crash yet: those choices change nothing.
+        let mut policy = self.vm.policy();
+        if let Some(reboot) = actions.reboot {
+            policy.no_reboot = reboot == RebootAction::Shutdown;
+        }
+        if let Some(shutdown) = actions.shutdown {
+            policy.no_shutdown = shutdown == ShutdownAction::Pause;
+        }
+        self.vm.set_policy(policy);
+        Ok(())
+    }
+
     fn inject_nmi(&mut self, _cpu: usize) -> Result<(), Error> {
         // As on QEMU's virt: the machine has no such interrupt.
         Err(Error::generic("machine does not provide NMIs"))
@@ -169,6 +183,7 @@ impl VmControl for Control<'_> {
             props: Some(CpuInstanceProperties {
                 node_id: None,
                 socket_id: Some(0),
+                die_id: None,
                 cluster_id: Some(0),
                 core_id: Some(n as i64),
                 thread_id: Some(0),

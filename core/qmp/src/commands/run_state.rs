@@ -2,7 +2,10 @@
 
 use super::Context;
 use crate::error::Error;
-use crate::schema::{RunState, RunStateCommands, ShutdownCause, StatusInfo};
+use crate::schema::{
+    RunState, RunStateCommands, SetActionArguments, ShutdownCause, StatusInfo,
+    WatchdogSetActionArguments,
+};
 
 impl RunStateCommands for Context<'_> {
     fn query_status(&mut self) -> Result<StatusInfo, Error> {
@@ -19,6 +22,19 @@ impl RunStateCommands for Context<'_> {
 
     fn cont(&mut self) -> Result<(), Error> {
         self.vm.cont()
+    }
+
+    fn set_action(&mut self, arguments: SetActionArguments) -> Result<(), Error> {
+        self.vm.set_action(arguments)
+    }
+
+    fn watchdog_set_action(&mut self, arguments: WatchdogSetActionArguments) -> Result<(), Error> {
+        self.vm.set_action(SetActionArguments {
+            reboot: None,
+            shutdown: None,
+            panic: None,
+            watchdog: Some(arguments.action),
+        })
     }
 
     fn system_reset(&mut self) -> Result<(), Error> {

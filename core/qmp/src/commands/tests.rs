@@ -24,7 +24,7 @@ impl Bench {
 
     fn run(&mut self, command: &str, arguments: Value) -> Result<Value, Error> {
         let definition = schema::command(command).unwrap();
-        schema::check(definition.arguments, arguments.as_object().unwrap())?;
+        schema::check(definition, arguments.as_object().unwrap())?;
         super::run(command, arguments, &mut self.vm, &mut self.monitor)
     }
 

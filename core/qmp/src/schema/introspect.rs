@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::{
-    COMMANDS, Definition, EVENTS, EnumValue, JSONType, Member, SchemaInfo, SchemaInfoEnumMember,
-    SchemaInfoObjectMember, SchemaInfoObjectVariant, Shape, Type,
+    COMMANDS, Definition, EVENTS, EnumValue, JSONType, Member, SchemaInfo,
+    SchemaInfoAlternateMember, SchemaInfoEnumMember, SchemaInfoObjectMember,
+    SchemaInfoObjectVariant, SchemaInfoVariant, Shape, Type,
 };
 
 /// Every command and event, then the types that they reach. Types are named by numbers: their own
@@ -15,25 +16,24 @@ use super::{
 pub fn introspect() -> Vec<SchemaInfo> {
     let mut writer = Writer::default();
     for row in COMMANDS {
-        let info = SchemaInfo::Command {
-            name: row.name.into(),
-            arg_type: writer.members(row.arguments),
+        let variant = SchemaInfoVariant::Command {
+            arg_type: match row.boxed {
+                Some(kind) => writer.reference(kind),
+                None => writer.members(row.arguments),
+            },
             ret_type: match row.returns {
                 Some(kind) => writer.reference(kind),
                 None => writer.members(&[]),
             },
             allow_oob: row.oob.then_some(true),
-            features: features(row.features),
         };
-        writer.entities.push(info);
+        writer.push(row.name, row.features, variant);
     }
     for row in EVENTS {
-        let info = SchemaInfo::Event {
-            name: row.name.into(),
+        let variant = SchemaInfoVariant::Event {
             arg_type: writer.members(row.data),
-            features: features(row.features),
         };
-        writer.entities.push(info);
+        writer.push(row.name, row.features, variant);
     }
     writer.entities
 }
@@ -61,11 +61,20 @@ impl Writer {
         number
     }
 
+    fn push(&mut self, name: &str, list: &[&str], variant: SchemaInfoVariant) {
+        self.entities.push(SchemaInfo {
+            name: name.into(),
+            features: features(list),
+            variant,
+        });
+    }
+
     fn reference(&mut self, kind: Type) -> String {
         let (name, json_type) = match kind {
             Type::Str => ("str", JSONType::String),
             Type::Number => ("number", JSONType::Number),
             Type::Bool => ("bool", JSONType::Boolean),
+            Type::Null => ("null", JSONType::Null),
             Type::Any => ("any", JSONType::Value),
             Type::Int | Type::Uint8 | Type::Uint16 | Type::Uint32 | Type::Uint64 | Type::Size => {
                 ("int", JSONType::Int)
@@ -74,20 +83,14 @@ impl Writer {
                 let element_type = self.reference(*element);
                 let name = format!("[{element_type}]");
                 if self.written.insert(name.clone()) {
-                    self.entities.push(SchemaInfo::Array {
-                        name: name.clone(),
-                        element_type,
-                    });
+                    self.push(&name, &[], SchemaInfoVariant::Array { element_type });
                 }
                 return name;
             }
             Type::Named(definition) => return self.definition(definition),
         };
         if self.written.insert(name.into()) {
-            self.entities.push(SchemaInfo::Builtin {
-                name: name.into(),
-                json_type,
-            });
+            self.push(name, &[], SchemaInfoVariant::Builtin { json_type });
         }
         name.into()
     }
@@ -99,27 +102,30 @@ impl Writer {
         let name = self.number();
         self.named.insert(definition.name, name.clone());
         let info = match definition.shape {
-            Shape::Enum(values) => SchemaInfo::Enum {
-                name: name.clone(),
+            Shape::Enum(values) => SchemaInfoVariant::Enum {
                 members: values.iter().map(enum_member).collect(),
                 values: values.iter().map(|v| v.name.to_owned()).collect(),
             },
-            Shape::Struct(members) => SchemaInfo::Object {
-                name: name.clone(),
+            Shape::Struct(members) => SchemaInfoVariant::Object {
                 members: self.object_members(members),
                 tag: None,
                 variants: None,
-                features: features(definition.features),
             },
-            Shape::Union { tag, base, cases } => SchemaInfo::Object {
-                name: name.clone(),
+            Shape::Alternate(branches) => SchemaInfoVariant::Alternate {
+                members: branches
+                    .iter()
+                    .map(|branch| SchemaInfoAlternateMember {
+                        r#type: self.reference(branch.kind),
+                    })
+                    .collect(),
+            },
+            Shape::Union { tag, base, cases } => SchemaInfoVariant::Object {
                 members: self.object_members(base),
                 tag: Some(tag.into()),
                 variants: Some(self.variants(tag, base, cases)),
-                features: features(definition.features),
             },
         };
-        self.entities.push(info);
+        self.push(&name, definition.features, info);
         name
     }
 
@@ -159,13 +165,12 @@ impl Writer {
             self.empty = Some(name.clone());
         }
         let members = self.object_members(members);
-        self.entities.push(SchemaInfo::Object {
-            name: name.clone(),
+        let object = SchemaInfoVariant::Object {
             members,
             tag: None,
             variants: None,
-            features: None,
-        });
+        };
+        self.push(&name, &[], object);
         name
     }
 

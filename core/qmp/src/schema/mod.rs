@@ -27,6 +27,8 @@ pub enum Type {
     Number,
     /// True or false.
     Bool,
+    /// Nothing.
+    Null,
     /// Any JSON value.
     Any,
     /// An integer up to 255.
@@ -65,6 +67,8 @@ pub enum Shape {
     Enum(&'static [EnumValue]),
     /// An object.
     Struct(&'static [Member]),
+    /// One of these types, told apart by their JSON type.
+    Alternate(&'static [Member]),
     /// An object whose members depend on one of them.
     Union {
         /// The member that decides.
@@ -113,8 +117,14 @@ pub struct CommandDefinition {
     pub features: &'static [&'static str],
     /// Whether it may run out of band.
     pub oob: bool,
+    /// Whether it may run before the machine is made (`-preconfig`).
+    pub preconfig: bool,
+    /// Whether it takes members beyond its arguments.
+    pub open: bool,
     /// Its arguments.
     pub arguments: &'static [Member],
+    /// The type that holds its arguments, where they are not listed.
+    pub boxed: Option<Type>,
     /// What it answers; an empty object if nothing.
     pub returns: Option<Type>,
 }

@@ -6,7 +6,7 @@ use super::{COMMANDS, EVENTS, Event, Rate, ShutdownCause, check, command, intros
 
 fn fault(name: &str, arguments: &Value) -> Option<String> {
     let row = command(name).unwrap();
-    check(row.arguments, arguments.as_object().unwrap())
+    check(row, arguments.as_object().unwrap())
         .err()
         .map(|error| error.message)
 }

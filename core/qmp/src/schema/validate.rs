@@ -2,16 +2,23 @@
 
 use serde_json::{Map, Value};
 
-use super::{Definition, Member, Shape, Type};
+use super::{CommandDefinition, Definition, Member, Shape, Type};
 use crate::error::Error;
 
 /// Checks a command's arguments; the error names the first member that is wrong.
-pub fn check(members: &'static [Member], arguments: &Map<String, Value>) -> Result<(), Error> {
-    object("", &[members], arguments)
+pub fn check(
+    command: &'static CommandDefinition,
+    arguments: &Map<String, Value>,
+) -> Result<(), Error> {
+    match command.boxed {
+        Some(Type::Named(definition)) => shape("", definition, arguments),
+        _ if command.open => members("", &[command.arguments], arguments),
+        _ => object("", &[command.arguments], arguments),
+    }
 }
 
-/// The members in all of `groups` and no others.
-fn object(path: &str, groups: &[&[Member]], given: &Map<String, Value>) -> Result<(), Error> {
+/// The members in all of `groups`.
+fn members(path: &str, groups: &[&[Member]], given: &Map<String, Value>) -> Result<(), Error> {
     for member in groups.iter().copied().flatten() {
         let path = join(path, member.name);
         match given.get(member.name) {
@@ -20,6 +27,12 @@ fn object(path: &str, groups: &[&[Member]], given: &Map<String, Value>) -> Resul
             None => return Err(Error::generic(format!("Parameter '{path}' is missing"))),
         }
     }
+    Ok(())
+}
+
+/// The members in all of `groups` and no others.
+fn object(path: &str, groups: &[&[Member]], given: &Map<String, Value>) -> Result<(), Error> {
+    members(path, groups, given)?;
     let known = |name: &str| groups.iter().copied().flatten().any(|m| m.name == name);
     match given.keys().find(|name| !known(name)) {
         Some(name) => {
@@ -51,6 +64,7 @@ fn check_value(path: &str, kind: Type, value: &Value) -> Result<(), Error> {
         Type::Int => (value.is_i64(), "integer"),
         Type::Number => (value.is_number(), "number"),
         Type::Bool => (value.is_boolean(), "boolean"),
+        Type::Null => (value.is_null(), "null"),
         Type::Uint8 => return unsigned(path, value, u8::MAX.into(), "uint8_t"),
         Type::Uint16 => return unsigned(path, value, u16::MAX.into(), "uint16_t"),
         Type::Uint32 => return unsigned(path, value, u32::MAX.into(), "uint32_t"),
@@ -82,30 +96,59 @@ fn unsigned(path: &str, value: &Value, max: u64, name: &str) -> Result<(), Error
 }
 
 fn named(path: &str, definition: &'static Definition, value: &Value) -> Result<(), Error> {
-    if let Shape::Enum(values) = definition.shape {
-        let given = value.as_str().ok_or_else(|| wrong_type(path, "string"))?;
-        if values.iter().any(|v| v.name == given) {
-            return Ok(());
-        }
-        return Err(Error::generic(format!(
-            "Parameter '{path}' does not accept value '{given}'"
-        )));
-    }
-    let given = value
-        .as_object()
-        .ok_or_else(|| wrong_type(path, "object"))?;
     match definition.shape {
-        Shape::Enum(_) => Ok(()),
+        Shape::Enum(values) => {
+            let given = value.as_str().ok_or_else(|| wrong_type(path, "string"))?;
+            if values.iter().any(|v| v.name == given) {
+                return Ok(());
+            }
+            Err(Error::generic(format!(
+                "Parameter '{path}' does not accept value '{given}'"
+            )))
+        }
+        Shape::Alternate(branches) => match branches.iter().find(|b| looks_like(b.kind, value)) {
+            Some(branch) => check_value(path, branch.kind, value),
+            None => Err(wrong_type(path, definition.name)),
+        },
+        Shape::Struct(_) | Shape::Union { .. } => {
+            let given = value
+                .as_object()
+                .ok_or_else(|| wrong_type(path, "object"))?;
+            shape(path, definition, given)
+        }
+    }
+}
+
+/// Whether a value has the JSON type of a branch of an alternate.
+fn looks_like(kind: Type, value: &Value) -> bool {
+    match kind {
+        Type::Any => true,
+        Type::Str => value.is_string(),
+        Type::Bool => value.is_boolean(),
+        Type::Null => value.is_null(),
+        Type::Array(_) => value.is_array(),
+        Type::Named(Definition {
+            shape: Shape::Enum(_),
+            ..
+        }) => value.is_string(),
+        Type::Named(_) => value.is_object(),
+        Type::Number => value.is_number(),
+        _ => value.is_i64() || value.is_u64(),
+    }
+}
+
+/// An object of a defined type.
+fn shape(
+    path: &str,
+    definition: &'static Definition,
+    given: &Map<String, Value>,
+) -> Result<(), Error> {
+    match definition.shape {
+        Shape::Enum(_) | Shape::Alternate(_) => Ok(()),
         Shape::Struct(members) => object(path, &[members], given),
         Shape::Union { tag, base, cases } => {
-            // The tag first: what else is wanted depends on it.
-            if let Some(member) = base.iter().find(|m| m.name == tag) {
-                let path = join(path, tag);
-                let value = given
-                    .get(tag)
-                    .ok_or_else(|| Error::generic(format!("Parameter '{path}' is missing")))?;
-                check_value(&path, member.kind, value)?;
-            }
+            // The common members first: what else is wanted depends on the tag.
+            members(path, &[base], given)?;
             let chosen = given.get(tag).and_then(Value::as_str);
             let case = cases.iter().find(|(name, _)| Some(*name) == chosen);
             object(path, &[base, case.map_or(&[][..], |(_, m)| m)], given)

@@ -315,7 +315,7 @@ impl Session {
                 definition.name
             )));
         }
-        check(definition.arguments, &message.arguments)?;
+        check(definition, &message.arguments)?;
         if !capabilities {
             return Ok(Some(definition));
         }

@@ -1,0 +1,6 @@
+//! Side by side with Debian's QEMU: what `query-qmp-schema` says, and how wrong arguments are
+//! answered.
+
+mod arguments;
+mod qemu;
+mod schema;
