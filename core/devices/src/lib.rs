@@ -13,6 +13,7 @@ pub mod gic;
 pub mod gicv2;
 pub mod gicv2m;
 pub mod gicv3;
+pub mod pci;
 pub mod pl011;
 pub mod pl031;
 pub mod pl061;

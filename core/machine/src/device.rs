@@ -7,6 +7,8 @@
 
 use std::any::Any;
 
+use ferrite_ram::GuestPhys;
+
 use crate::{Dma, VirtualTime};
 
 /// Nothing answers there, or not to that kind of access.
@@ -35,6 +37,19 @@ pub struct Wiring {
     pub deadline: Option<VirtualTime>,
     /// What the device asks of the machine as a whole.
     pub request: Option<MachineRequest>,
+    /// Message-signalled interrupts to deliver, in order.
+    pub messages: Vec<Message>,
+}
+
+/// A message-signalled interrupt: a write of 32 bits that an interrupt controller takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where to.
+    pub address: GuestPhys,
+    /// What.
+    pub data: u32,
+    /// Who sends it: a PCI requester ID (bus in bits 15 to 8, device and function below).
+    pub requester: u16,
 }
 
 /// Something a device asks of the whole machine.

@@ -17,4 +17,4 @@ pub mod shared_folder;
 
 pub use bus::{AddressMap, Dma, MapError, RegionKind};
 pub use clock::VirtualTime;
-pub use device::{BusError, Cx, Device, DeviceId, ResetKind, Wiring};
+pub use device::{BusError, Cx, Device, DeviceId, Message, ResetKind, Wiring};

@@ -42,6 +42,8 @@ pub struct MachineConfig {
     pub serial: Option<Box<dyn CharBackend>>,
     /// virtio-mmio devices, from the *last* transport downwards as QEMU assigns them.
     pub virtio: Vec<VirtioSlot>,
+    /// PCI devices, in the order in which they are plugged in.
+    pub pci: Vec<PciSlot>,
     /// Whether transports without an explicit choice speak the legacy protocol.
     pub virtio_legacy: bool,
     /// What to add to the host's wall clock for the guest's, in nanoseconds.
@@ -58,6 +60,14 @@ pub struct FlashImage {
     pub contents: Vec<u8>,
     /// Where changes go.
     pub disk: Box<dyn BlockBackend>,
+}
+
+/// A PCI device and its place.
+pub struct PciSlot {
+    /// Where it goes.
+    pub request: ferrite_devices::pci::Request,
+    /// The device.
+    pub device: Box<dyn ferrite_devices::pci::PciDevice>,
 }
 
 /// A virtio device and the transport that it sits on.
@@ -105,6 +115,9 @@ pub enum BuildError {
     /// A virtio transport that does not exist or is taken.
     #[error("{}", virtio_bus(*.0))]
     VirtioBus(Option<usize>),
+    /// A PCI device that does not fit its place.
+    #[error(transparent)]
+    Pci(#[from] ferrite_devices::pci::PlugError),
     /// A file that is too large for firmware to be offered.
     #[error(transparent)]
     FwCfg(#[from] ferrite_devices::fw_cfg::AddError),

@@ -32,5 +32,5 @@ pub mod machine;
 pub mod psci;
 pub mod virt;
 
-pub use config::{BuildError, FlashImage, GicVersion, MachineConfig, VirtioSlot};
+pub use config::{BuildError, FlashImage, GicVersion, MachineConfig, PciSlot, VirtioSlot};
 pub use machine::{Slice, Vm};

@@ -115,6 +115,7 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         flash: disks.take_flash()?,
         serial: None,
         virtio: Vec::new(),
+        pci: Vec::new(),
         virtio_legacy: line.virtio_legacy.unwrap_or(true),
         uuid: line.machine.uuid.unwrap_or_default(),
         wall_offset: line.machine.wall_offset,

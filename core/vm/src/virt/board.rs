@@ -9,10 +9,11 @@ use ferrite_aarch64::platform::{
 use ferrite_devices::cfi_flash::CfiFlash;
 use ferrite_devices::gic::{Frame, Gic};
 use ferrite_devices::gicv2m::GicV2m;
+use ferrite_devices::pci::PciHost;
 use ferrite_devices::pl061::Pl061;
 use ferrite_machine::device::MachineRequest;
 use ferrite_machine::{
-    AddressMap, Cx, Device, DeviceId, Dma, RegionKind, ResetKind, VirtualTime, Wiring,
+    AddressMap, Cx, Device, DeviceId, Dma, Message, RegionKind, ResetKind, VirtualTime, Wiring,
 };
 use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
 
@@ -70,6 +71,7 @@ pub struct Board {
     pub(crate) psci: Psci,
     pub(super) power_key: DeviceId,
     pub(super) flash: Vec<DeviceId>,
+    pub(super) pci: DeviceId,
     generation: u64,
     requests: Vec<MachineRequest>,
     events: bool,
@@ -86,6 +88,7 @@ pub(super) struct Parts {
     pub(super) psci: Psci,
     pub(super) power_key: DeviceId,
     pub(super) flash: Vec<DeviceId>,
+    pub(super) pci: DeviceId,
 }
 
 impl Board {
@@ -99,6 +102,7 @@ impl Board {
             psci,
             power_key,
             flash,
+            pci,
         } = parts;
         let generation = map.generation();
         let map = Arc::new(RwLock::new(map));
@@ -114,6 +118,7 @@ impl Board {
             psci,
             power_key,
             flash,
+            pci,
             generation,
             requests: Vec::new(),
             events: false,
@@ -183,6 +188,22 @@ impl Board {
             gpio.pulse(&mut cx, super::POWER_KEY_PIN);
         }
         self.settle(self.power_key);
+    }
+
+    /// The PCI Express host.
+    #[must_use]
+    pub fn pci(&self) -> Option<&PciHost> {
+        let device: &dyn Any = self.slots.get(self.pci.0)?.device.as_ref();
+        device.downcast_ref()
+    }
+
+    /// Runs `act` on the PCI Express host and passes on what it asks for.
+    pub fn with_pci<R>(&mut self, act: impl FnOnce(&mut PciHost, &mut Cx<'_>) -> R) -> Option<R> {
+        let host = |device: &mut dyn Device, cx: &mut Cx<'_>| {
+            let device: &mut dyn Any = device;
+            device.downcast_mut().map(|host| act(host, cx))
+        };
+        self.with_device(self.pci, host).flatten()
     }
 
     /// Lets every device look at its host side.
@@ -264,8 +285,32 @@ impl Board {
             }
         }
         self.requests.extend(slot.wiring.request.take());
+        for message in std::mem::take(&mut slot.wiring.messages) {
+            self.deliver(message);
+        }
         if self.flash.contains(&id) {
             self.update_flash();
+        }
+    }
+
+    /// Delivers a message-signalled interrupt: a write to whatever is at its address.
+    fn deliver(&mut self, message: Message) {
+        let Message {
+            address,
+            data,
+            requester: _,
+        } = message;
+        match self.target(address, 4) {
+            Ok((RegionKind::Device(GIC, frame::MESSAGES), offset)) => {
+                if let Ok(Some(spi)) = self.v2m.write(offset, 4, data.into()) {
+                    self.gic.pulse_spi(spi);
+                }
+            }
+            Ok((RegionKind::Ram(_), _)) => {
+                // Just looked up as memory: a store there succeeds.
+                let _ = self.dma.store(address, data);
+            }
+            _ => {}
         }
     }
 

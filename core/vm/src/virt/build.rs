@@ -8,6 +8,8 @@ use ferrite_devices::cfi_flash::CfiFlash;
 use ferrite_devices::gic::Gic;
 use ferrite_devices::gicv2::GicV2;
 use ferrite_devices::gicv3::GicV3;
+use ferrite_devices::pci::PciHost;
+use ferrite_devices::pci::host::region;
 use ferrite_devices::pl011::Pl011;
 use ferrite_devices::pl031::Pl031;
 use ferrite_devices::pl061::Pl061;
@@ -23,7 +25,7 @@ use super::board::{Board, GIC, Parts, Slot, frame};
 use super::memory_map::{self as map, Span};
 use crate::clock::Clock;
 use crate::config::{
-    BuildError, GICV2_MAX_CPUS, GICV3_MAX_CPUS, GicVersion, MachineConfig, VirtioSlot,
+    BuildError, GICV2_MAX_CPUS, GICV3_MAX_CPUS, GicVersion, MachineConfig, PciSlot, VirtioSlot,
 };
 use crate::machine::Vm;
 use crate::psci::Psci;
@@ -110,6 +112,7 @@ pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, 
         Box::new(Pl061::new()),
         &[map::spi::GPIO],
     )?;
+    let pci = pci(&mut assembly, std::mem::take(&mut config.pci))?;
     virtio(
         &mut assembly,
         std::mem::take(&mut config.virtio),
@@ -133,6 +136,7 @@ pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, 
         psci: Psci::new(affinity.clone()),
         power_key,
         flash,
+        pci,
     });
     let boot = boot_source(config, model, affinity)?;
     Ok(Vm::assemble(cpus, board, boot)?)
@@ -266,6 +270,25 @@ fn flash(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Makes the PCI Express host with its devices.
+fn pci(assembly: &mut Assembly, devices: Vec<PciSlot>) -> Result<DeviceId, BuildError> {
+    let mut host = PciHost::new(map::PCIE_MEMORY.base, map::PCIE_HIGH_MEMORY.base);
+    for PciSlot { request, device } in devices {
+        host.plug(request, device)?;
+    }
+    let lines = [0, 1, 2, 3].map(|line| map::spi::PCIE + line);
+    let id = assembly.device("gpex-pcihost", Box::new(host), &lines);
+    for (name, span, number) in [
+        ("gpex_mmio_window", map::PCIE_MEMORY, region::MEMORY),
+        ("gpex_ioport_window", map::PCIE_IO, region::IO),
+        ("pcie-mmcfg-mmio", map::PCIE_ECAM, region::ECAM),
+        ("pcie-mmio-high", map::PCIE_HIGH_MEMORY, region::HIGH_MEMORY),
+    ] {
+        assembly.region(name, span, RegionKind::Device(id, number))?;
+    }
+    Ok(id)
 }
 
 /// Puts each virtio device on its transport; the others stay empty.

@@ -70,6 +70,7 @@ pub fn build(contents: &Contents<'_>) -> Result<Vec<u8>, Error> {
     rtc(&mut fdt)?;
     gpio(&mut fdt)?;
     fw_cfg(&mut fdt)?;
+    pcie(&mut fdt, contents)?;
     virtio(&mut fdt)?;
     fdt.end_node(root)?;
     fdt.finish()
@@ -302,6 +303,51 @@ fn fw_cfg(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_string("compatible", "qemu,fw-cfg-mmio")?;
     fdt.property_array_u64("reg", &[map::FW_CFG.base, map::FW_CFG.len])?;
     fdt.property_null("dma-coherent")?;
+    fdt.end_node(node)
+}
+
+/// The generic PCI Express host (Linux `pci/host-generic-pci`; IEEE 1275 PCI binding): slots take
+/// turns with its four interrupt lines.
+fn pcie(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
+    const IO: u64 = 0x0100_0000;
+    const MEMORY: u64 = 0x0200_0000;
+    const MEMORY_64: u64 = 0x0300_0000;
+    let node = fdt.begin_node(&format!("pcie@{:x}", map::PCIE_MEMORY.base))?;
+    fdt.property_string("compatible", "pci-host-ecam-generic")?;
+    fdt.property_string("device_type", "pci")?;
+    fdt.property_u32("#address-cells", 3)?;
+    fdt.property_u32("#size-cells", 2)?;
+    fdt.property_u32("linux,pci-domain", 0)?;
+    fdt.property_array_u32("bus-range", &[0, 0xff])?;
+    fdt.property_null("dma-coherent")?;
+    if contents.gic == GicVersion::V2 {
+        fdt.property_array_u32("msi-map", &[0, phandle::V2M, 0, 0x1_0000])?;
+    }
+    fdt.property_array_u64("reg", &[map::PCIE_ECAM.base, map::PCIE_ECAM.len])?;
+    let mut ranges = Vec::new();
+    for (space, bus, span) in [
+        (IO, 0, map::PCIE_IO),
+        (MEMORY, map::PCIE_MEMORY.base, map::PCIE_MEMORY),
+        (MEMORY_64, map::PCIE_HIGH_MEMORY.base, map::PCIE_HIGH_MEMORY),
+    ] {
+        ranges.push(space as u32);
+        let cells = [bus, span.base, span.len];
+        ranges.extend(cells.iter().flat_map(|n| [(n >> 32) as u32, *n as u32]));
+    }
+    fdt.property_array_u32("ranges", &ranges)?;
+    fdt.property_u32("#interrupt-cells", 1)?;
+    let mut interrupts = Vec::new();
+    for slot in 0..4 {
+        for pin in 0..4 {
+            let line = map::spi::PCIE + (slot + pin) % 4;
+            let device = slot << 11;
+            let parent = [phandle::GIC, 0, 0, SPI, line, LEVEL_HIGH];
+            interrupts.extend([device, 0, 0, pin + 1]);
+            interrupts.extend(parent);
+        }
+    }
+    fdt.property_array_u32("interrupt-map", &interrupts)?;
+    fdt.property_array_u32("interrupt-map-mask", &[0x1800, 0, 0, 7])?;
     fdt.end_node(node)
 }
 

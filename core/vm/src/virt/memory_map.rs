@@ -35,6 +35,14 @@ pub const FW_CFG: Span = span(0x0902_0000, 0x0000_0018);
 pub const GPIO: Span = span(0x0903_0000, 0x0000_1000);
 /// The first virtio-mmio transport; the others follow.
 pub const VIRTIO_MMIO: Span = span(0x0a00_0000, 0x0000_0200);
+/// PCI Express: the window for memory below 4 GiB; bus addresses are the same.
+pub const PCIE_MEMORY: Span = span(0x1000_0000, 0x2eff_0000);
+/// PCI Express: the window for I/O ports, from port 0 on.
+pub const PCIE_IO: Span = span(0x3eff_0000, 0x0001_0000);
+/// PCI Express: configuration space of 256 buses.
+pub const PCIE_ECAM: Span = span(0x40_1000_0000, 0x1000_0000);
+/// PCI Express: the window for memory above 4 GiB; bus addresses are the same.
+pub const PCIE_HIGH_MEMORY: Span = span(0x80_0000_0000, 0x80_0000_0000);
 /// Start of RAM.
 pub const RAM_BASE: u64 = 0x4000_0000;
 /// RAM ends below this: 255 GiB at most.
@@ -49,6 +57,8 @@ pub mod spi {
     pub const UART: u32 = 1;
     /// PL031.
     pub const RTC: u32 = 2;
+    /// The first of the PCI Express host's four interrupt lines; the others follow.
+    pub const PCIE: u32 = 3;
     /// PL061.
     pub const GPIO: u32 = 7;
     /// The first virtio-mmio transport; the others follow.
