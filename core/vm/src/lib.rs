@@ -2,6 +2,7 @@
 //!
 //! - [`clock`]: virtual time from the host's;
 //! - [`config`]: what a machine is made from;
+//! - [`describe`]: registers and memory map as text;
 //! - [`virt`]: the `virt` board: memory map, device tree, wiring;
 //! - [`boot`]: direct kernel boot;
 //! - [`psci`]: the board's firmware calls;
@@ -28,6 +29,7 @@
 pub mod boot;
 pub mod clock;
 pub mod config;
+pub mod describe;
 pub mod machine;
 pub mod psci;
 pub mod virt;

@@ -1,77 +1,10 @@
-//! Texts and records about a machine, in the layout that QEMU's users and scripts know.
+//! Records about a machine's host side, in the layout that QEMU's users and scripts know.
 
-use std::fmt::Write;
-
-use ferrite_aarch64::cpu::Cpu;
-use ferrite_machine::RegionKind;
-use ferrite_machine::bus::MappedRegion;
 use ferrite_qmp::schema::{
     BlockDeviceInfo, BlockInfo, BlockdevCacheInfo, BlockdevDetectZeroesOptions, ImageInfo,
 };
 
 use crate::launch::BlockFacts;
-
-/// The general registers, as `info registers` shows them.
-pub(super) fn registers(cpu: &Cpu) -> String {
-    let mut text = format!(" PC={:016x} ", cpu.pc());
-    for n in 0..31 {
-        let end = if n % 3 == 1 { '\n' } else { ' ' };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "X{n:02}={:016x}{end}", cpu.x(n));
-    }
-    let pstate = cpu.pstate();
-    let flag = |bit: u32, name: char| if pstate >> bit & 1 != 0 { name } else { '-' };
-    let flags: String = [flag(31, 'N'), flag(30, 'Z'), flag(29, 'C'), flag(28, 'V')]
-        .into_iter()
-        .collect();
-    let stack = if pstate & 1 != 0 { 'h' } else { 't' };
-    let _ = writeln!(text, " SP={:016x}", cpu.sp());
-    let _ = writeln!(
-        text,
-        "PSTATE={pstate:08x} {flags} EL{}{stack}",
-        cpu.exception_level()
-    );
-    text
-}
-
-/// A register by the name that monitor expressions use, without the dollar sign.
-pub(super) fn register(cpu: &Cpu, name: &str) -> Option<u64> {
-    match name {
-        "pc" => Some(cpu.pc()),
-        "sp" => Some(cpu.sp()),
-        "cpsr" | "pstate" => Some(cpu.pstate()),
-        "lr" => Some(cpu.x(30)),
-        _ => {
-            let number: u32 = name.strip_prefix('x')?.parse().ok()?;
-            (number < 31).then(|| cpu.x(number))
-        }
-    }
-}
-
-/// The memory map, as `info mtree` shows it.
-pub(super) fn memory_map(regions: &[MappedRegion], flat: bool) -> String {
-    let mut text = String::from(if flat {
-        "FlatView #0\n AS \"memory\", root: system\n Root memory region: system\n"
-    } else {
-        "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
-    });
-    for region in regions {
-        let kind = match region.kind {
-            RegionKind::Ram(_) => "ram",
-            RegionKind::Rom(..) => "romd",
-            RegionKind::Device(..) => "i/o",
-        };
-        let indent = if flat { "  " } else { "    " };
-        let last = region.base.0 + (region.len - 1);
-        let _ = writeln!(
-            text,
-            "{indent}{:016x}-{last:016x} (prio 0, {kind}): {}",
-            region.base.0, region.name
-        );
-    }
-    text.push('\n');
-    text
-}
 
 /// A disk, as `query-block` tells of it.
 pub(super) fn block(disk: &BlockFacts) -> BlockInfo {

@@ -15,6 +15,7 @@ use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
+use ferrite_vm::describe as text;
 use ferrite_vm::machine::{self, Cause, VmEvent};
 
 use crate::launch::{Characters, Disks};
@@ -197,12 +198,12 @@ impl VmControl for Control<'_> {
         self.vm
             .cpus()
             .get(cpu)
-            .map(describe::registers)
+            .map(text::registers)
             .unwrap_or_default()
     }
 
     fn register(&mut self, cpu: usize, name: &str) -> Option<u64> {
-        describe::register(self.vm.cpus().get(cpu)?, name)
+        text::register(self.vm.cpus().get(cpu)?, name)
     }
 
     fn disassemble(&self, _cpu: usize, _pc: u64, _code: &[u8]) -> Option<(String, usize)> {
@@ -227,7 +228,7 @@ impl VmControl for Control<'_> {
     }
 
     fn memory_map(&self, flat: bool) -> String {
-        describe::memory_map(self.vm.board().map().regions(), flat)
+        text::memory_map(self.vm.board().map().regions(), flat)
     }
 
     fn block_devices(&self) -> Vec<BlockInfo> {

@@ -1,0 +1,301 @@
+//! The machine in a tab as its monitors see it.
+
+use std::io;
+
+use ferrite_qmp::error::Error;
+use ferrite_qmp::schema::{
+    Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockdevCacheInfo,
+    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, ImageInfo,
+    MachineInfo, RunState, ShutdownCause, SysEmuTarget,
+};
+use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
+use ferrite_ram::GuestPhys;
+use ferrite_vm::config::GICV3_MAX_CPUS;
+use ferrite_vm::machine::{self, Cause, VmEvent};
+use ferrite_vm::{Vm, describe};
+
+/// A machine with what only its host knows.
+pub struct Control<'a> {
+    /// The machine.
+    pub vm: &'a mut Vm,
+    /// Facts about it and its connections.
+    pub facts: &'a Facts,
+    /// Where its events go.
+    pub events: &'a Events,
+}
+
+/// What monitors are told beside the machine's own state.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `-name`.
+    pub name: Option<String>,
+    /// `-uuid`.
+    pub uuid: [u8; 16],
+    /// Disks that devices use.
+    pub disks: Vec<DiskFacts>,
+}
+
+/// A disk.
+#[derive(Clone, Debug)]
+pub struct DiskFacts {
+    /// The drive's id.
+    pub id: String,
+    /// The name on the command line.
+    pub file: String,
+    /// Whether writes fail.
+    pub read_only: bool,
+    /// Bytes.
+    pub size: u64,
+}
+
+const CAUSES: [(Cause, ShutdownCause); 6] = [
+    (Cause::HostQmpQuit, ShutdownCause::HostQmpQuit),
+    (Cause::HostQmpSystemReset, ShutdownCause::HostQmpSystemReset),
+    (Cause::HostSignal, ShutdownCause::HostSignal),
+    (Cause::HostUi, ShutdownCause::HostUi),
+    (Cause::GuestShutdown, ShutdownCause::GuestShutdown),
+    (Cause::GuestReset, ShutdownCause::GuestReset),
+];
+
+fn to_schema(cause: Cause) -> ShutdownCause {
+    let row = CAUSES.iter().find(|(ours, _)| *ours == cause);
+    row.map_or(ShutdownCause::HostQmpQuit, |(_, theirs)| *theirs)
+}
+
+fn from_schema(cause: ShutdownCause) -> Cause {
+    let row = CAUSES.iter().find(|(_, theirs)| *theirs == cause);
+    row.map_or(Cause::HostQmpQuit, |(ours, _)| *ours)
+}
+
+/// Tells monitors what has happened to the machine.
+pub fn announce(vm: &mut Vm, events: &Events) {
+    for event in vm.take_events() {
+        events.emit(&match event {
+            VmEvent::Shutdown(cause) => Event::Shutdown {
+                guest: cause.is_guest(),
+                reason: to_schema(cause),
+            },
+            VmEvent::Powerdown => Event::Powerdown,
+            VmEvent::Reset(cause) => Event::Reset {
+                guest: cause.is_guest(),
+                reason: to_schema(cause),
+            },
+            VmEvent::Stop => Event::Stop,
+            VmEvent::Resume => Event::Resume,
+        });
+    }
+}
+
+fn no_ring(id: &str) -> Error {
+    Error::generic(format!("Device '{id}' not found"))
+}
+
+impl VmControl for Control<'_> {
+    fn name(&self) -> Option<String> {
+        self.facts.name.clone()
+    }
+
+    fn uuid(&self) -> [u8; 16] {
+        self.facts.uuid
+    }
+
+    fn target(&self) -> SysEmuTarget {
+        SysEmuTarget::Aarch64
+    }
+
+    fn machines(&self) -> Vec<MachineInfo> {
+        vec![MachineInfo {
+            name: "virt".into(),
+            alias: None,
+            is_default: Some(true),
+            cpu_max: GICV3_MAX_CPUS as i64,
+            hotpluggable_cpus: false,
+            numa_mem_supported: false,
+            deprecated: false,
+            default_cpu_type: Some("max-arm-cpu".into()),
+            default_ram_id: Some("mach-virt.ram".into()),
+            acpi: false,
+        }]
+    }
+
+    fn accelerators(&self) -> AcceleratorInfo {
+        AcceleratorInfo {
+            enabled: Accelerator::Tcg,
+            present: vec![Accelerator::Tcg],
+        }
+    }
+
+    fn run_state(&self) -> RunState {
+        match self.vm.state() {
+            machine::RunState::Prelaunch => RunState::Prelaunch,
+            machine::RunState::Running => RunState::Running,
+            machine::RunState::Paused => RunState::Paused,
+            machine::RunState::Shutdown => RunState::Shutdown,
+        }
+    }
+
+    fn cont(&mut self) -> Result<(), Error> {
+        self.vm.cont().map_err(|e| Error::generic(e.to_string()))
+    }
+
+    fn stop(&mut self) -> Result<(), Error> {
+        self.vm.stop();
+        Ok(())
+    }
+
+    fn reset(&mut self, why: ShutdownCause) -> Result<(), Error> {
+        self.vm
+            .reset(from_schema(why))
+            .map_err(|e| Error::generic(e.to_string()))
+    }
+
+    fn powerdown(&mut self) -> Result<(), Error> {
+        self.vm.powerdown();
+        Ok(())
+    }
+
+    fn wakeup(&mut self) -> Result<(), Error> {
+        self.vm.wakeup().map_err(|e| Error::generic(e.to_string()))
+    }
+
+    fn quit(&mut self, why: ShutdownCause) {
+        self.vm.quit(from_schema(why));
+    }
+
+    fn inject_nmi(&mut self, _cpu: usize) -> Result<(), Error> {
+        // As on QEMU's virt: the machine has no such interrupt.
+        Err(Error::generic("machine does not provide NMIs"))
+    }
+
+    fn cpus(&self) -> Vec<CpuInfoFast> {
+        let cpu = |n: usize| CpuInfoFast {
+            cpu_index: n as i64,
+            qom_path: format!("/machine/unattached/device[{n}]"),
+            // A worker has no number of its own.
+            thread_id: 0,
+            props: Some(CpuInstanceProperties {
+                node_id: None,
+                socket_id: Some(0),
+                cluster_id: Some(0),
+                core_id: Some(n as i64),
+                thread_id: Some(0),
+            }),
+            target: SysEmuTarget::Aarch64,
+        };
+        (0..self.vm.cpus().len()).map(cpu).collect()
+    }
+
+    fn register_dump(&mut self, cpu: usize) -> String {
+        let cpu = self.vm.cpus().get(cpu);
+        cpu.map(describe::registers).unwrap_or_default()
+    }
+
+    fn register(&mut self, cpu: usize, name: &str) -> Option<u64> {
+        describe::register(self.vm.cpus().get(cpu)?, name)
+    }
+
+    fn disassemble(&self, _cpu: usize, _pc: u64, _code: &[u8]) -> Option<(String, usize)> {
+        None
+    }
+
+    fn read_virtual(&mut self, cpu: usize, at: u64, into: &mut [u8]) -> Result<(), MemoryFault> {
+        let (cpu, board) = self.vm.cpu_and_board(cpu).ok_or(MemoryFault)?;
+        if cpu.debug_read(board, at, into) == into.len() {
+            Ok(())
+        } else {
+            Err(MemoryFault)
+        }
+    }
+
+    fn read_physical(&mut self, at: u64, into: &mut [u8]) -> Result<(), MemoryFault> {
+        let dma = self.vm.board().dma();
+        dma.read(GuestPhys(at), into).map_err(|_| MemoryFault)
+    }
+
+    fn memory_map(&self, flat: bool) -> String {
+        describe::memory_map(self.vm.board().map().regions(), flat)
+    }
+
+    fn block_devices(&self) -> Vec<BlockInfo> {
+        self.facts.disks.iter().map(block).collect()
+    }
+
+    fn chardevs(&self) -> Vec<ChardevInfo> {
+        vec![ChardevInfo {
+            label: "serial0".into(),
+            filename: "page".into(),
+            frontend_open: true,
+        }]
+    }
+
+    fn network(&self) -> String {
+        String::new()
+    }
+
+    fn ringbuf_write(&mut self, id: &str, _data: &[u8]) -> Result<(), Error> {
+        Err(no_ring(id))
+    }
+
+    fn ringbuf_read(&mut self, id: &str, _max: usize) -> Result<Vec<u8>, Error> {
+        Err(no_ring(id))
+    }
+
+    fn announce(&mut self) {
+        announce(self.vm, self.events);
+    }
+
+    fn create_file(&mut self, _path: &str) -> io::Result<Box<dyn io::Write>> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a browser tab has no files",
+        ))
+    }
+}
+
+/// A disk, as `query-block` tells of it.
+fn block(disk: &DiskFacts) -> BlockInfo {
+    let image = ImageInfo {
+        filename: disk.file.clone(),
+        format: "raw".into(),
+        virtual_size: disk.size as i64,
+        actual_size: None,
+        cluster_size: None,
+        backing_filename: None,
+        full_backing_filename: None,
+        backing_filename_format: None,
+        dirty_flag: Some(false),
+    };
+    let inserted = BlockDeviceInfo {
+        file: disk.file.clone(),
+        node_name: Some(format!("#block-{}", disk.id)),
+        ro: disk.read_only,
+        drv: "raw".into(),
+        backing_file: None,
+        backing_file_depth: 0,
+        encrypted: false,
+        detect_zeroes: BlockdevDetectZeroesOptions::Off,
+        bps: 0,
+        bps_rd: 0,
+        bps_wr: 0,
+        iops: 0,
+        iops_rd: 0,
+        iops_wr: 0,
+        image,
+        cache: BlockdevCacheInfo {
+            writeback: true,
+            direct: false,
+            no_flush: false,
+        },
+        write_threshold: 0,
+    };
+    BlockInfo {
+        device: disk.id.clone(),
+        qdev: None,
+        r#type: "unknown".into(),
+        removable: false,
+        locked: false,
+        inserted: Some(inserted),
+        tray_open: None,
+        io_status: None,
+    }
+}

@@ -1,0 +1,234 @@
+//! JavaScript classes around [`crate::setup`] and [`crate::tab`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ferrite_machine::backend::BlockRequest;
+use ferrite_machine::clock::HostClock;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+use crate::clock::PageClock;
+use crate::disk::PageDisk;
+use crate::random::PageRandom;
+use crate::setup::Setup;
+use crate::tab::{Host, Next, Tab};
+
+const NS_PER_MS: f64 = 1e6;
+
+const PAGE: Host = Host {
+    clock: || Box::new(PageClock),
+    event_clock: || Arc::new(PageClock),
+    random: || Box::new(PageRandom),
+};
+
+/// A command line, waiting for the files that it names.
+#[wasm_bindgen]
+pub struct MachineSetup {
+    setup: Setup,
+    disks: Vec<PageDisk>,
+}
+
+#[wasm_bindgen]
+impl MachineSetup {
+    /// Reads a command line as one would type it; throws what is wrong with it.
+    #[wasm_bindgen(constructor)]
+    pub fn new(line: &str) -> Result<MachineSetup, JsError> {
+        Ok(Self {
+            setup: Setup::parse(line, PageClock.wall_ns())?,
+            disks: Vec::new(),
+        })
+    }
+
+    /// The files that the line names, as JSON: `[{option, path, disk, readOnly}]`.
+    pub fn needs(&self) -> String {
+        let needs = self.setup.needs();
+        let rows = needs.iter().map(|need| {
+            serde_json::json!({
+                "option": need.option,
+                "path": need.path,
+                "disk": need.disk,
+                "readOnly": need.read_only,
+            })
+        });
+        serde_json::Value::from_iter(rows).to_string()
+    }
+
+    /// Provides a file whole.
+    pub fn file(&mut self, path: &str, contents: Vec<u8>) {
+        self.setup.file(Path::new(path), contents);
+    }
+
+    /// Provides a disk of `size` bytes, whose requests the worker answers; returns its number.
+    pub fn disk(&mut self, path: &str, size: f64, read_only: bool) -> usize {
+        // Sizes are whole and below 2^53.
+        let disk = self.setup.disk(Path::new(path), size as u64, read_only);
+        self.disks.push(disk);
+        self.disks.len() - 1
+    }
+
+    /// Builds the machine and starts it; throws why that is not possible.
+    pub fn build(self) -> Result<Machine, JsError> {
+        Ok(Machine {
+            tab: self.setup.build(PAGE)?,
+            disks: self.disks,
+        })
+    }
+}
+
+/// A request to a disk of the page.
+#[wasm_bindgen]
+pub struct DiskRequest {
+    disk: usize,
+    tag: u64,
+    request: BlockRequest,
+}
+
+#[wasm_bindgen]
+impl DiskRequest {
+    /// The disk's number.
+    #[wasm_bindgen(getter)]
+    pub fn disk(&self) -> usize {
+        self.disk
+    }
+
+    /// What [`Machine::disk_done`] names the request by.
+    #[wasm_bindgen(getter)]
+    pub fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// `read`, `write`, `flush`, `discard` or `zero`.
+    #[wasm_bindgen(getter)]
+    pub fn kind(&self) -> String {
+        match &self.request {
+            BlockRequest::Read { .. } => "read",
+            BlockRequest::Write { .. } => "write",
+            BlockRequest::Flush => "flush",
+            BlockRequest::Discard { .. } => "discard",
+            BlockRequest::WriteZeroes { .. } => "zero",
+        }
+        .to_owned()
+    }
+
+    /// First byte.
+    #[wasm_bindgen(getter)]
+    pub fn offset(&self) -> f64 {
+        match &self.request {
+            BlockRequest::Read { offset, .. }
+            | BlockRequest::Write { offset, .. }
+            | BlockRequest::Discard { offset, .. }
+            | BlockRequest::WriteZeroes { offset, .. } => *offset as f64,
+            BlockRequest::Flush => 0.0,
+        }
+    }
+
+    /// Bytes.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> f64 {
+        match &self.request {
+            BlockRequest::Read { len, .. } => *len as f64,
+            BlockRequest::Write { data, .. } => data.len() as f64,
+            BlockRequest::Discard { len, .. } | BlockRequest::WriteZeroes { len, .. } => {
+                *len as f64
+            }
+            BlockRequest::Flush => 0.0,
+        }
+    }
+
+    /// The bytes to write; empty for other requests.
+    pub fn data(&self) -> Vec<u8> {
+        match &self.request {
+            BlockRequest::Write { data, .. } => data.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A machine at work.
+#[wasm_bindgen]
+pub struct Machine {
+    tab: Tab,
+    disks: Vec<PageDisk>,
+}
+
+#[wasm_bindgen]
+impl Machine {
+    /// Runs for about `budget` milliseconds. Returns in how many milliseconds to call again without
+    /// other news: 0 at once, infinity never, a negative number when the machine is gone.
+    pub fn run(&mut self, budget: f64) -> f64 {
+        match self.tab.run((budget * NS_PER_MS) as u64) {
+            Next::Busy => 0.0,
+            Next::Sleep(ns) => ns as f64 / NS_PER_MS,
+            Next::Wait => f64::INFINITY,
+            Next::Ended => -1.0,
+        }
+    }
+
+    /// Gives the serial port input.
+    pub fn serial_input(&self, bytes: &[u8]) {
+        self.tab.terminal().input(bytes);
+    }
+
+    /// Takes what the serial port put out.
+    pub fn serial_output(&self) -> Vec<u8> {
+        self.tab.terminal().take_output()
+    }
+
+    /// Opens a QMP conversation and returns its number.
+    pub fn qmp_open(&mut self) -> u32 {
+        self.tab.open_monitor()
+    }
+
+    /// Ends a QMP conversation.
+    pub fn qmp_close(&mut self, id: u32) {
+        self.tab.monitors.close(id);
+    }
+
+    /// Sends a JSON text; it is obeyed when the machine runs next.
+    pub fn qmp_send(&mut self, id: u32, text: &str) {
+        self.tab.monitors.send(id, text);
+    }
+
+    /// Takes the next answer or event.
+    pub fn qmp_receive(&mut self, id: u32) -> Option<String> {
+        let line = self.tab.monitors.receive(id)?;
+        Some(line.trim_end().to_owned())
+    }
+
+    /// Takes the next request to a disk.
+    pub fn disk_request(&self) -> Option<DiskRequest> {
+        self.disks.iter().enumerate().find_map(|(disk, queue)| {
+            let (tag, request) = queue.take_request()?;
+            Some(DiskRequest { disk, tag, request })
+        })
+    }
+
+    /// Answers a request to a disk with the bytes read, or nothing for other kinds.
+    pub fn disk_done(&self, disk: usize, tag: u64, data: Vec<u8>) {
+        if let Some(disk) = self.disks.get(disk) {
+            disk.answer(tag, Ok(data));
+        }
+    }
+
+    /// Answers a request to a disk that failed.
+    pub fn disk_failed(&self, disk: usize, tag: u64, why: String) {
+        if let Some(disk) = self.disks.get(disk) {
+            disk.answer(tag, Err(why));
+        }
+    }
+
+    /// Guest instructions executed since the last reset.
+    pub fn instructions(&self) -> f64 {
+        self.tab.figures().instructions as f64
+    }
+
+    /// Pieces of guest code that are translated now.
+    pub fn regions(&self) -> f64 {
+        self.tab.figures().regions as f64
+    }
+
+    /// What the machine is doing, by QMP's name.
+    pub fn state(&self) -> String {
+        self.tab.figures().state.name().to_owned()
+    }
+}

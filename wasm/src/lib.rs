@@ -1,0 +1,26 @@
+//! The browser's face of the core: a machine in a worker of a page.
+//!
+//! - [`words`]: a command line as people type it, cut into words;
+//! - [`setup`]: from a command line and its files to a machine;
+//! - [`tab`]: the machine, run in slices between the worker's other tasks;
+//! - [`control`]: the machine as monitors see it;
+//! - [`monitors`]: QMP conversations, frame by frame;
+//! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network;
+//! - [`face`]: all of it as JavaScript classes.
+//!
+//! Nothing here blocks or sleeps. The worker calls [`tab::Tab::run`], does what the machine asks of
+//! it (disk requests, fetches), and calls again when there is news or a timer is due.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod control;
+pub mod disk;
+pub mod face;
+pub mod monitors;
+pub mod net;
+pub mod random;
+pub mod setup;
+pub mod stream;
+pub mod tab;
+pub mod words;

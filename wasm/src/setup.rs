@@ -1,0 +1,370 @@
+//! From a command line and the files that it names to a machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ferrite_block::{BlockNode, NodeOptions};
+use ferrite_cli::block::{DriveSpec, Interface};
+use ferrite_cli::chardev::{CharTarget, ChardevKind};
+use ferrite_cli::device::{DeviceKind, DeviceSpec};
+use ferrite_cli::net::NetdevSpec;
+use ferrite_cli::{CliError, CommandLine, Invocation};
+use ferrite_devices::virtio::VirtioDevice;
+use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
+use ferrite_devices::virtio::net::VirtioNet;
+use ferrite_devices::virtio::rng::VirtioRng;
+use ferrite_machine::backend::{BlockBackend, CharBackend};
+use ferrite_net::{Options, UserNet};
+use ferrite_vm::machine::Policy;
+use ferrite_vm::{BuildError, MachineConfig, VirtioSlot, Vm};
+
+use crate::control::{DiskFacts, Facts};
+use crate::disk::PageDisk;
+use crate::net::PageNet;
+use crate::stream::{Nowhere, PageStream};
+use crate::tab::{Host, Tab};
+use crate::words;
+
+/// First MAC address given to cards without one, as QEMU counts them.
+const FIRST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+/// Why there is no machine.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The line cannot be cut into words.
+    #[error(transparent)]
+    Words(#[from] words::OpenQuote),
+    /// The line cannot be understood.
+    #[error(transparent)]
+    Cli(#[from] CliError),
+    /// It asks for a text (`-help`), not for a machine.
+    #[error("{0}")]
+    Text(String),
+    /// It asks for what a page cannot give.
+    #[error("{0} is not available in a browser tab")]
+    NotHere(String),
+    /// A file that the page has not provided.
+    #[error("-{option} {path}: no such file was provided", path = path.display())]
+    Missing {
+        /// The option that names it.
+        option: &'static str,
+        /// Its name.
+        path: PathBuf,
+    },
+    /// Something that one option names and no other defines, or that is in use.
+    #[error("{what} '{id}' is not defined, or is already in use")]
+    Reference {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its name.
+        id: String,
+    },
+    /// A device or disk with impossible properties.
+    #[error("{0}")]
+    Device(String),
+    /// The machine itself.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Random numbers or the network cannot be had.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A file that a command line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The option, such as `kernel` or `drive`.
+    pub option: &'static str,
+    /// The name, as written.
+    pub path: PathBuf,
+    /// Whether it is a disk, which need not be whole in memory.
+    pub disk: bool,
+    /// Whether the guest may not write to it.
+    pub read_only: bool,
+}
+
+/// A machine before it is built: the command line, and what the page has for it.
+pub struct Setup {
+    line: Box<CommandLine>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    disks: BTreeMap<PathBuf, PageDisk>,
+}
+
+impl Setup {
+    /// Reads a command line; its first word may be the program's name.
+    pub fn parse(line: &str, wall_ns: u64) -> Result<Self, SetupError> {
+        let mut words = words::split(line)?;
+        if words.first().is_some_and(|word| is_program(word)) {
+            words.remove(0);
+        }
+        match ferrite_cli::parse(words, wall_ns)? {
+            Invocation::Run(line) => {
+                check(&line)?;
+                Ok(Self {
+                    line,
+                    files: BTreeMap::new(),
+                    disks: BTreeMap::new(),
+                })
+            }
+            Invocation::Print(text) => Err(SetupError::Text(text)),
+        }
+    }
+
+    /// The files that the command line names.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need> {
+        let file = |option, path: &Option<PathBuf>| {
+            path.clone().map(|path| Need {
+                option,
+                path,
+                disk: false,
+                read_only: true,
+            })
+        };
+        let line = &self.line;
+        let files = [
+            file("kernel", &line.kernel),
+            file("initrd", &line.initrd),
+            file("dtb", &line.dtb),
+            file("bios", &line.bios),
+        ];
+        let disks = line.drives.iter().map(|drive| Need {
+            option: "drive",
+            path: drive.file.clone(),
+            disk: true,
+            read_only: drive.read_only,
+        });
+        files.into_iter().flatten().chain(disks).collect()
+    }
+
+    /// Provides a file whole.
+    pub fn file(&mut self, path: &Path, contents: Vec<u8>) {
+        self.files.insert(path.to_owned(), contents);
+    }
+
+    /// Provides a disk whose requests the page answers.
+    pub fn disk(&mut self, path: &Path, size: u64, read_only: bool) -> PageDisk {
+        let disk = PageDisk::new(size, read_only);
+        self.disks.insert(path.to_owned(), disk.clone());
+        disk
+    }
+
+    /// Builds the machine and, unless the line has `-S`, starts it.
+    pub fn build(mut self, host: Host) -> Result<Tab, SetupError> {
+        let terminal = PageStream::default();
+        let mut seed = [0; 40];
+        (host.random)().fill(&mut seed)?;
+        let line = &self.line;
+        let mut config = MachineConfig {
+            cpu: line.machine.cpu.clone(),
+            cpus: line.machine.cpus,
+            ram: line.machine.ram,
+            gic: line.machine.gic,
+            append: line.append.clone(),
+            virtio_legacy: line.virtio_legacy.unwrap_or(true),
+            uuid: line.machine.uuid.unwrap_or_default(),
+            wall_offset: line.machine.wall_offset,
+            serial: serial(line, &terminal),
+            kernel: None,
+            initrd: None,
+            dtb: None,
+            firmware: None,
+            flash: [None, None],
+            virtio: Vec::new(),
+            seed,
+        };
+        let mut facts = Facts {
+            name: line.name.clone(),
+            uuid: config.uuid,
+            disks: Vec::new(),
+        };
+        config.virtio = self.devices(&host, &mut facts)?;
+        config.kernel = self.take("kernel", |line| line.kernel.clone())?;
+        config.initrd = self.take("initrd", |line| line.initrd.clone())?;
+        config.dtb = self.take("dtb", |line| line.dtb.clone())?;
+        config.firmware = self.take("bios", |line| line.bios.clone())?;
+        let mut vm: Vm = ferrite_vm::virt::build(config, (host.clock)())?;
+        vm.set_policy(Policy {
+            no_reboot: self.line.no_reboot,
+            no_shutdown: self.line.no_shutdown,
+        });
+        let mut tab = Tab::new(vm, facts, terminal, host);
+        if !self.line.stopped {
+            tab.start();
+        }
+        Ok(tab)
+    }
+
+    fn take(
+        &mut self,
+        option: &'static str,
+        path: impl Fn(&CommandLine) -> Option<PathBuf>,
+    ) -> Result<Option<Vec<u8>>, SetupError> {
+        let Some(path) = path(&self.line) else {
+            return Ok(None);
+        };
+        let contents = self.files.remove(&path);
+        contents
+            .map(Some)
+            .ok_or(SetupError::Missing { option, path })
+    }
+
+    /// Every virtio device, in QEMU's order: those of short options come first.
+    fn devices(&mut self, host: &Host, facts: &mut Facts) -> Result<Vec<VirtioSlot>, SetupError> {
+        let mut wiring = Wiring {
+            disks: &mut self.disks,
+            host,
+            facts,
+            cards: 0,
+        };
+        let mut slots = Vec::new();
+        let line = &self.line;
+        for drive in line
+            .drives
+            .iter()
+            .filter(|drive| drive.interface == Interface::Virtio)
+        {
+            slots.push((wiring.blk(drive, "")?, None));
+        }
+        for nic in &line.nics {
+            slots.push((wiring.card(&nic.netdev, nic.mac)?, None));
+        }
+        for spec in &line.devices {
+            slots.push((wiring.device(line, spec)?, spec.bus));
+        }
+        let slot = |(device, bus)| VirtioSlot { device, bus };
+        Ok(slots.into_iter().map(slot).collect())
+    }
+}
+
+fn is_program(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or(word);
+    name == "ferrite" || name.starts_with("qemu-system-")
+}
+
+/// Refuses what needs an operating system.
+fn check(line: &CommandLine) -> Result<(), SetupError> {
+    let not_here = |what: &str| Err(SetupError::NotHere(what.to_owned()));
+    if !line.nodes.is_empty() {
+        return not_here("-blockdev");
+    }
+    if line.drives.iter().any(|d| d.interface == Interface::Pflash) {
+        return not_here("-drive if=pflash");
+    }
+    if line.daemonize || line.pidfile.is_some() {
+        return not_here("a background process");
+    }
+    let reachable = |target: &CharTarget| match target {
+        CharTarget::None | CharTarget::MonStdio => true,
+        CharTarget::New(kind) => matches!(kind, ChardevKind::Null | ChardevKind::Stdio { .. }),
+        CharTarget::Existing(_) => false,
+    };
+    if !line.serials.iter().all(reachable) {
+        return not_here("-serial other than stdio, null and none");
+    }
+    if !line.monitors.iter().all(|(target, _)| reachable(target)) {
+        return not_here("a monitor on a socket (the page has a QMP console)");
+    }
+    if line.netdevs.iter().any(|net| !net.forwards.is_empty()) {
+        return not_here("hostfwd");
+    }
+    Ok(())
+}
+
+fn serial(line: &CommandLine, terminal: &PageStream) -> Option<Box<dyn CharBackend>> {
+    match line.serials.first() {
+        Some(CharTarget::None) => None,
+        Some(CharTarget::New(ChardevKind::Null)) => Some(Box::new(Nowhere)),
+        None if line.nodefaults => None,
+        _ => Some(Box::new(terminal.clone())),
+    }
+}
+
+struct Wiring<'a> {
+    disks: &'a mut BTreeMap<PathBuf, PageDisk>,
+    host: &'a Host,
+    facts: &'a mut Facts,
+    cards: u8,
+}
+
+impl Wiring<'_> {
+    fn device(
+        &mut self,
+        line: &CommandLine,
+        spec: &DeviceSpec,
+    ) -> Result<Box<dyn VirtioDevice>, SetupError> {
+        let undefined = |what, id: &str| SetupError::Reference {
+            what,
+            id: id.to_owned(),
+        };
+        match &spec.kind {
+            DeviceKind::Blk { drive, serial } => {
+                let spec = line
+                    .drives
+                    .iter()
+                    .find(|d| d.id == *drive && d.interface == Interface::None);
+                self.blk(spec.ok_or_else(|| undefined("drive", drive))?, serial)
+            }
+            DeviceKind::Net { netdev, mac } => {
+                let spec = line.netdevs.iter().find(|n| n.id == *netdev);
+                self.card(spec.ok_or_else(|| undefined("netdev", netdev))?, *mac)
+            }
+            DeviceKind::Rng { .. } => Ok(Box::new(VirtioRng::new((self.host.random)()))),
+            DeviceKind::Serial | DeviceKind::Console { .. } | DeviceKind::SerialPort { .. } => {
+                Err(SetupError::NotHere("a virtio serial port".to_owned()))
+            }
+            DeviceKind::P9 { .. } => Err(SetupError::NotHere("a 9p folder".to_owned())),
+        }
+    }
+
+    fn blk(
+        &mut self,
+        drive: &DriveSpec,
+        serial: &str,
+    ) -> Result<Box<dyn VirtioDevice>, SetupError> {
+        let disk = self.disks.remove(&drive.file);
+        let disk = disk.ok_or_else(|| SetupError::Missing {
+            option: "drive",
+            path: drive.file.clone(),
+        })?;
+        let problem = |e: &dyn std::fmt::Display| SetupError::Device(e.to_string());
+        let options = NodeOptions {
+            node_name: drive.id.clone(),
+            read_only: drive.read_only,
+            ..NodeOptions::default()
+        };
+        let node = BlockNode::new(Box::new(disk), options).map_err(|e| problem(&e))?;
+        self.facts.disks.push(DiskFacts {
+            id: drive.id.clone(),
+            file: drive.file.display().to_string(),
+            read_only: node.read_only(),
+            size: node.size(),
+        });
+        let options = BlkOptions {
+            serial: serial.to_owned(),
+            ..BlkOptions::default()
+        };
+        let device = VirtioBlk::new(Box::new(node), options).map_err(|e| problem(&e))?;
+        Ok(Box::new(device))
+    }
+
+    fn card(
+        &mut self,
+        spec: &NetdevSpec,
+        mac: Option<[u8; 6]>,
+    ) -> Result<Box<dyn VirtioDevice>, SetupError> {
+        let mut next = FIRST_MAC;
+        next[5] = next[5].wrapping_add(self.cards);
+        self.cards = self.cards.wrapping_add(1);
+        let options = Options {
+            restrict: spec.restrict,
+            ..Options::default()
+        };
+        let host = PageNet::new((self.host.clock)(), (self.host.random)());
+        let network = UserNet::new(Box::new(host), &options)?;
+        Ok(Box::new(VirtioNet::new(
+            Box::new(network),
+            mac.unwrap_or(next),
+        )))
+    }
+}
