@@ -4,6 +4,7 @@
 //! - [`backend`]: the host's side of character, block, network, random and file-sharing devices;
 //! - [`shared_folder`]: a host's folder for the 9P device;
 //! - [`clock`]: virtual time;
+//! - [`trace`]: trace points;
 //! - [`bus`]: the physical memory map and DMA.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod bus;
 pub mod clock;
 pub mod device;
 pub mod shared_folder;
+pub mod trace;
 
 pub use bus::{AddressMap, Dma, MapError, RegionKind};
 pub use clock::VirtualTime;

@@ -81,7 +81,7 @@ fn camel(name: &str) -> String {
 fn snake(name: &str) -> String {
     let name = name.replace('-', "_").to_ascii_lowercase();
     match name.as_str() {
-        "type" | "static" | "in" | "ref" => format!("r#{name}"),
+        "abstract" | "as" | "in" | "match" | "ref" | "static" | "type" => format!("r#{name}"),
         _ => name,
     }
 }

@@ -1,11 +1,19 @@
 //! What monitors ask of a virtual machine and its host.
 
+use std::any::Any;
 use std::io;
+
+use ferrite_machine::trace::Trace;
+
+use crate::dump::{CpuState, DumpState};
 
 use crate::error::Error;
 use crate::schema::{
-    AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, MachineInfo, RunState,
-    SetActionArguments, ShutdownCause, SysEmuTarget,
+    AcceleratorInfo, AddfdInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats,
+    ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn, CommandLineOptionInfo,
+    CpuDefinitionInfo, CpuInfoFast, CpuModelExpansionInfo, CpuModelInfo, Event, FdsetInfo,
+    HotpluggableCPU, IOThreadInfo, JobInfo, MachineInfo, Memdev, ObjectOptions, ObjectType,
+    RunState, SetActionArguments, ShutdownCause, SysEmuTarget,
 };
 
 /// Nothing is mapped at the address, or it cannot be read.
@@ -85,6 +93,173 @@ pub trait VmControl {
     /// Called after each command, so that its events come before its answer, as with QEMU.
     fn announce(&mut self) {}
 
+    /// The host's side, where there is one.
+    fn host(&mut self) -> Option<&mut dyn HostControl> {
+        None
+    }
+    /// The machine's trace points, where it has some.
+    fn trace(&self) -> Option<&Trace> {
+        None
+    }
+    /// Sends an event that a command causes.
+    fn emit(&mut self, _event: &Event) {}
+    /// Whether the machine is not made yet: only commands that are marked so may run.
+    fn preconfig(&self) -> bool {
+        false
+    }
+    /// Makes the machine, after [`Self::preconfig`].
+    fn exit_preconfig(&mut self) -> Result<(), Error> {
+        Err(Error::generic(
+            "The command is permitted only before machine initialization",
+        ))
+    }
+    /// The processors that are there or could be, the last first; an error where none can be added.
+    fn hotpluggable_cpus(&self) -> Result<Vec<HotpluggableCPU>, Error> {
+        Err(Error::generic("machine does not support hot-plugging CPUs"))
+    }
+    /// The models of processors.
+    fn cpu_definitions(&self) -> Vec<CpuDefinitionInfo> {
+        Vec::new()
+    }
+    /// A model with all of its properties, after those given are set.
+    fn expand_cpu_model(&self, model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error> {
+        Err(Error::generic(format!(
+            "The CPU type '{}' is not a recognized ARM CPU type",
+            model.name
+        )))
+    }
+    /// How much memory the balloon leaves to the guest.
+    fn balloon(&self) -> Result<BalloonInfo, Error> {
+        Err(Error::no_balloon())
+    }
+    /// Asks the guest to keep so many bytes of memory.
+    fn set_balloon(&mut self, _bytes: i64) -> Result<(), Error> {
+        Err(Error::no_balloon())
+    }
+    /// Whether the processor waits for an interrupt or has no power.
+    fn halted(&mut self, _cpu: usize) -> bool {
+        false
+    }
+    /// The registers of a processor that a dump has.
+    fn cpu_state(&mut self, _cpu: usize) -> Option<CpuState> {
+        None
+    }
+    /// Guest memory: first address and number of bytes of each range, ascending.
+    fn ram_ranges(&self) -> Vec<(u64, u64)> {
+        Vec::new()
+    }
+    /// Bytes of guest memory from the start.
+    fn base_memory(&self) -> u64 {
+        self.ram_ranges().iter().map(|(_, len)| len).sum()
+    }
+    /// The pieces of guest memory.
+    fn memdevs(&mut self) -> Vec<Memdev> {
+        Vec::new()
+    }
+    /// The machine's device tree, where it has one.
+    fn device_tree(&self) -> Option<Vec<u8>> {
+        None
+    }
+    /// What is at fixed places of memory at reset, as `info roms` shows it.
+    fn roms(&self) -> String {
+        String::new()
+    }
+    /// The devices in lines, as `info qtree` shows them.
+    fn device_tree_lines(&self) -> String {
+        String::new()
+    }
+    /// Counters of drives, or of nodes.
+    fn block_stats(&self, _nodes: bool) -> Vec<BlockStats> {
+        Vec::new()
+    }
+    /// The nodes that have a name.
+    fn block_nodes(&self) -> Vec<BlockDeviceInfo> {
+        Vec::new()
+    }
+
     /// Creates or empties a file of the host. Hosts without files refuse.
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>>;
+}
+
+/// Something of the host's that came along with a command: a file descriptor.
+pub type Attachment = Box<dyn Any + Send>;
+
+/// What monitors ask of the host rather than of the machine. What a host does not have, it refuses.
+pub trait HostControl {
+    /// What came along with the command that is executed next.
+    fn attach(&mut self, _attachment: Option<Attachment>) {}
+    /// Gives the attachment a name; an earlier bearer of it is closed.
+    fn getfd(&mut self, _name: &str) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// Closes the descriptor of this name.
+    fn closefd(&mut self, _name: &str) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// Adds the attachment to a set.
+    fn add_fd(&mut self, _set: Option<i64>, _opaque: Option<String>) -> Result<AddfdInfo, Error> {
+        Err(Error::unsupported())
+    }
+    /// Removes one descriptor, or all, from a set.
+    fn remove_fd(&mut self, _set: i64, _fd: Option<i64>) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// The sets of file descriptors.
+    fn fdsets(&self) -> Vec<FdsetInfo> {
+        Vec::new()
+    }
+    /// Takes the descriptor of this name for writing.
+    fn take_fd(&mut self, name: &str) -> Result<Box<dyn io::Write>, Error> {
+        Err(Error::generic(format!(
+            "File descriptor named '{name}' has not been found"
+        )))
+    }
+
+    /// The kinds of character back ends that can be made.
+    fn chardev_backends(&self) -> Vec<ChardevBackendKind> {
+        Vec::new()
+    }
+    /// Makes a character back end.
+    fn chardev_add(&mut self, _id: &str, _: ChardevBackend) -> Result<ChardevReturn, Error> {
+        Err(Error::unsupported())
+    }
+    /// Replaces a character back end.
+    fn chardev_change(&mut self, _id: &str, _: ChardevBackend) -> Result<ChardevReturn, Error> {
+        Err(Error::unsupported())
+    }
+    /// Deletes a character back end that nothing uses.
+    fn chardev_remove(&mut self, _id: &str) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// Sends a break over a serial line.
+    fn chardev_send_break(&mut self, _id: &str) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+
+    /// Makes an object.
+    fn object_add(&mut self, _options: ObjectOptions) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// Deletes an object.
+    fn object_del(&mut self, _id: &str) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+    /// The objects that were made: id and type.
+    fn objects(&self) -> Vec<(String, ObjectType)> {
+        Vec::new()
+    }
+    /// The threads for devices' work.
+    fn iothreads(&self) -> Vec<IOThreadInfo> {
+        Vec::new()
+    }
+    /// The command-line options that take parameters.
+    fn command_line_options(&self) -> Vec<CommandLineOptionInfo> {
+        Vec::new()
+    }
+    /// The jobs.
+    fn jobs(&self) -> Vec<JobInfo> {
+        Vec::new()
+    }
+    /// The current or last dump.
+    fn dump(&mut self) -> &mut DumpState;
 }

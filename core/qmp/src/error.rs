@@ -46,6 +46,15 @@ impl Error {
         Self::generic("this feature or command is not currently supported")
     }
 
+    /// The machine has no balloon.
+    #[must_use]
+    pub fn no_balloon() -> Self {
+        Self {
+            class: QapiErrorClass::DeviceNotActive,
+            message: "No balloon device has been activated".into(),
+        }
+    }
+
     /// The processor does not exist.
     #[must_use]
     pub fn no_such_cpu(parameter: &str) -> Self {

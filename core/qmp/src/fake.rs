@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ferrite_machine::clock::HostClock;
+use ferrite_machine::trace::Trace;
 
-use crate::control::{MemoryFault, VmControl};
+use crate::control::{HostControl, MemoryFault, VmControl};
+use crate::dump::DumpState;
 use crate::error::Error;
 use crate::events::Events;
 use crate::schema::{
@@ -72,6 +74,22 @@ pub struct FakeVm {
     pub ring: VecDeque<u8>,
     /// What was written to files.
     pub files: Files,
+    /// Its trace points.
+    pub trace: Trace,
+    /// Its host's side.
+    pub host: FakeHost,
+}
+
+/// A host that remembers dumps only.
+#[derive(Default)]
+pub struct FakeHost {
+    dump: DumpState,
+}
+
+impl HostControl for FakeHost {
+    fn dump(&mut self) -> &mut DumpState {
+        &mut self.dump
+    }
 }
 
 impl FakeVm {
@@ -85,6 +103,8 @@ impl FakeVm {
             ram: (0..8192u32).map(|i| (i * 7 + (i >> 8)) as u8).collect(),
             ring: VecDeque::new(),
             files: Files::default(),
+            trace: Trace::default(),
+            host: FakeHost::default(),
         }
     }
 
@@ -253,6 +273,22 @@ impl VmControl for FakeVm {
     fn ringbuf_read(&mut self, id: &str, max: usize) -> Result<Vec<u8>, Error> {
         self.ring_of(id)?;
         Ok(self.ring.drain(..max.min(self.ring.len())).collect())
+    }
+
+    fn host(&mut self) -> Option<&mut dyn HostControl> {
+        Some(&mut self.host)
+    }
+
+    fn trace(&self) -> Option<&Trace> {
+        Some(&self.trace)
+    }
+
+    fn emit(&mut self, event: &Event) {
+        self.events.emit(event);
+    }
+
+    fn ram_ranges(&self) -> Vec<(u64, u64)> {
+        vec![(RAM_BASE, self.ram.len() as u64)]
     }
 
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>> {

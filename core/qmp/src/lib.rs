@@ -9,6 +9,7 @@
 //! - [`events`]: from the machine to all clients;
 //! - [`schema`]: the tables and types;
 //! - [`commands`]: what each command does;
+//! - [`dump`]: the guest's memory as a core file;
 //! - [`hmp`]: the human monitor behind `human-monitor-command`.
 
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 
 pub mod commands;
 pub mod control;
+pub mod dump;
 pub mod error;
 pub mod events;
 #[cfg(any(test, feature = "fake"))]
@@ -25,7 +27,7 @@ pub mod json;
 pub mod schema;
 pub mod session;
 
-pub use control::{MemoryFault, VmControl};
+pub use control::{Attachment, HostControl, MemoryFault, VmControl};
 pub use error::Error;
 pub use events::{EventSink, Events};
 pub use schema::Event;

@@ -3,12 +3,42 @@
 use super::{Context, base64};
 use crate::error::Error;
 use crate::schema::{
-    CharCommands, ChardevInfo, DataFormat, RingbufReadArguments, RingbufWriteArguments,
+    CharCommands, ChardevAddArguments, ChardevBackendInfo, ChardevBackendKind,
+    ChardevChangeArguments, ChardevInfo, ChardevRemoveArguments, ChardevReturn,
+    ChardevSendBreakArguments, DataFormat, RingbufReadArguments, RingbufWriteArguments,
 };
 
 impl CharCommands for Context<'_> {
     fn query_chardev(&mut self) -> Result<Vec<ChardevInfo>, Error> {
         Ok(self.vm.chardevs())
+    }
+
+    fn query_chardev_backends(&mut self) -> Result<Vec<ChardevBackendInfo>, Error> {
+        let kinds = self.host()?.chardev_backends();
+        let name = |kind: ChardevBackendKind| ChardevBackendInfo {
+            name: kind.as_str().into(),
+        };
+        Ok(kinds.into_iter().map(name).collect())
+    }
+
+    fn chardev_add(&mut self, arguments: ChardevAddArguments) -> Result<ChardevReturn, Error> {
+        self.host()?.chardev_add(&arguments.id, arguments.backend)
+    }
+
+    fn chardev_change(
+        &mut self,
+        arguments: ChardevChangeArguments,
+    ) -> Result<ChardevReturn, Error> {
+        self.host()?
+            .chardev_change(&arguments.id, arguments.backend)
+    }
+
+    fn chardev_remove(&mut self, arguments: ChardevRemoveArguments) -> Result<(), Error> {
+        self.host()?.chardev_remove(&arguments.id)
+    }
+
+    fn chardev_send_break(&mut self, arguments: ChardevSendBreakArguments) -> Result<(), Error> {
+        self.host()?.chardev_send_break(&arguments.id)
     }
 
     fn ringbuf_write(&mut self, arguments: RingbufWriteArguments) -> Result<(), Error> {

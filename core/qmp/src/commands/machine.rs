@@ -7,9 +7,12 @@ use crate::control::VmControl;
 use crate::error::Error;
 use crate::hmp;
 use crate::schema::{
-    AcceleratorInfo, CpuArguments, CpuInfoFast, GICCapability, HumanMonitorCommandArguments,
-    KvmInfo, MachineCommands, MachineInfo, MemsaveArguments, NameInfo, PmemsaveArguments,
-    TargetInfo, UuidInfo,
+    AcceleratorInfo, BalloonArguments, BalloonInfo, CpuArguments, CpuDefinitionInfo, CpuInfo,
+    CpuInfoFast, CpuModelExpansionInfo, CpuModelExpansionType, CurrentMachineParams,
+    DumpdtbArguments, GICCapability, HotpluggableCPU, HumanMonitorCommandArguments,
+    HumanReadableText, KvmInfo, MachineCommands, MachineInfo, Memdev, MemoryDeviceInfo, MemoryInfo,
+    MemsaveArguments, NameInfo, PmemsaveArguments, QueryCpuModelExpansionArguments, TargetInfo,
+    UuidInfo,
 };
 
 /// Whose addresses a command speaks of.
@@ -68,7 +71,7 @@ pub(crate) fn save_memory(
 }
 
 /// The operating system's words for an error, without its number.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),
@@ -170,6 +173,95 @@ impl MachineCommands for Context<'_> {
 
     fn query_accelerators(&mut self) -> Result<AcceleratorInfo, Error> {
         Ok(self.vm.accelerators())
+    }
+
+    fn query_cpus(&mut self) -> Result<Vec<CpuInfo>, Error> {
+        let cpus = self.vm.cpus();
+        let info = cpus.into_iter().enumerate().map(|(n, cpu)| CpuInfo {
+            cpu: cpu.cpu_index,
+            current: n == self.monitor.cpu,
+            halted: self.vm.halted(n),
+            qom_path: cpu.qom_path,
+            thread_id: cpu.thread_id,
+            props: cpu.props,
+            // Old clients know the architectures of their time; Arm was "other" to them.
+            arch: "other".into(),
+            pc: self.vm.register(n, "pc"),
+        });
+        Ok(info.collect())
+    }
+
+    fn query_hotpluggable_cpus(&mut self) -> Result<Vec<HotpluggableCPU>, Error> {
+        self.vm.hotpluggable_cpus()
+    }
+
+    fn query_cpu_definitions(&mut self) -> Result<Vec<CpuDefinitionInfo>, Error> {
+        Ok(self.vm.cpu_definitions())
+    }
+
+    fn query_cpu_model_expansion(
+        &mut self,
+        arguments: QueryCpuModelExpansionArguments,
+    ) -> Result<CpuModelExpansionInfo, Error> {
+        if arguments.r#type != CpuModelExpansionType::Full {
+            return Err(Error::generic(
+                "The requested expansion type is not supported",
+            ));
+        }
+        self.vm.expand_cpu_model(arguments.model)
+    }
+
+    fn query_current_machine(&mut self) -> Result<CurrentMachineParams, Error> {
+        Ok(CurrentMachineParams {
+            wakeup_suspend_support: false,
+        })
+    }
+
+    fn query_memory_size_summary(&mut self) -> Result<MemoryInfo, Error> {
+        Ok(MemoryInfo {
+            base_memory: self.vm.base_memory(),
+            plugged_memory: Some(0),
+        })
+    }
+
+    fn query_memdev(&mut self) -> Result<Vec<Memdev>, Error> {
+        Ok(self.vm.memdevs())
+    }
+
+    fn query_memory_devices(&mut self) -> Result<Vec<MemoryDeviceInfo>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn balloon(&mut self, arguments: BalloonArguments) -> Result<(), Error> {
+        self.vm.set_balloon(arguments.value)
+    }
+
+    fn query_balloon(&mut self) -> Result<BalloonInfo, Error> {
+        self.vm.balloon()
+    }
+
+    fn dumpdtb(&mut self, arguments: DumpdtbArguments) -> Result<(), Error> {
+        let tree = self
+            .vm
+            .device_tree()
+            .ok_or_else(|| Error::generic("This machine doesn't have an FDT"))?;
+        let failed = |error: io::Error| {
+            Error::generic(format!(
+                "Error saving FDT to file {}: {}",
+                arguments.filename,
+                reason(&error)
+            ))
+        };
+        let mut file = self.vm.create_file(&arguments.filename).map_err(failed)?;
+        file.write_all(&tree)
+            .and_then(|()| file.flush())
+            .map_err(failed)
+    }
+
+    fn x_query_roms(&mut self) -> Result<HumanReadableText, Error> {
+        Ok(HumanReadableText {
+            human_readable_text: self.vm.roms(),
+        })
     }
 
     fn query_gic_capabilities(&mut self) -> Result<Vec<GICCapability>, Error> {

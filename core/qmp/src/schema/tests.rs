@@ -121,7 +121,7 @@ fn events_are_rows_too() {
         .filter(|row| row.rate != Rate::Unlimited)
         .map(|row| row.name)
         .collect();
-    assert_eq!(limited, ["VSERPORT_CHANGE", "WATCHDOG"]);
+    assert_eq!(limited, ["VSERPORT_CHANGE", "BALLOON_CHANGE", "WATCHDOG"]);
 }
 
 /// What clients do with the schema: find a command, follow its types to built-in ones.

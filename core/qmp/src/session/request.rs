@@ -1,5 +1,6 @@
 //! A client's message, and a command on its way through the machine.
 
+use ferrite_machine::trace::Point;
 use serde_json::{Map, Value};
 
 use super::Monitor;
@@ -120,8 +121,19 @@ impl Request {
             mut monitor,
             oob,
         } = self;
+        if let Some(trace) = vm.trace() {
+            trace.tell(Point::HandleQmpCommand, || {
+                format!("req: {} {arguments}", definition.name)
+            });
+        }
         let result = commands::run(definition.name, arguments, vm, &mut monitor);
         vm.announce();
+        if let Some(trace) = vm.trace() {
+            trace.tell(Point::MonitorQmpRespond, || match &result {
+                Ok(value) => format!("resp: {value}"),
+                Err(error) => format!("error: {error}"),
+            });
+        }
         Response {
             id,
             result,

@@ -1,0 +1,91 @@
+//! An ELF core file: "Tool Interface Standard (TIS) Executable and Linking Format", version 1.2,
+//! with the notes of Linux's core files for AArch64.
+
+use super::CpuState;
+
+const EHDR: u64 = 64;
+const PHDR: u64 = 56;
+const ET_CORE: u16 = 4;
+const EM_AARCH64: u16 = 183;
+const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
+const NT_PRSTATUS: u32 = 1;
+const NT_PRFPREG: u32 = 2;
+
+/// Everything before the memory of `ranges`, which follows without gaps.
+pub(super) fn head(cpus: &[CpuState], ranges: &[(u64, u64)]) -> Vec<u8> {
+    let notes: Vec<u8> = cpus.iter().enumerate().flat_map(notes).collect();
+    let count = 1 + ranges.len() as u64;
+    let notes_at = EHDR + count * PHDR;
+    let mut out = Vec::new();
+    out.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    for half in [ET_CORE, EM_AARCH64] {
+        out.extend(half.to_le_bytes());
+    }
+    out.extend(1_u32.to_le_bytes());
+    // No entry; program headers; no section headers.
+    for word in [0, EHDR, 0] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(0_u32.to_le_bytes());
+    // The board has a handful of ranges.
+    for half in [EHDR as u16, PHDR as u16, count as u16, 0, 0, 0] {
+        out.extend(half.to_le_bytes());
+    }
+    segment(&mut out, PT_NOTE, notes_at, 0, notes.len() as u64);
+    let mut at = notes_at + notes.len() as u64;
+    for &(base, len) in ranges {
+        segment(&mut out, PT_LOAD, at, base, len);
+        at += len;
+    }
+    out.extend(notes);
+    out
+}
+
+fn segment(out: &mut Vec<u8>, kind: u32, offset: u64, base: u64, len: u64) {
+    out.extend(kind.to_le_bytes());
+    out.extend(0_u32.to_le_bytes());
+    // The virtual address is the physical one: mappings are not looked at.
+    for word in [offset, base, base, len, len, 0] {
+        out.extend(word.to_le_bytes());
+    }
+}
+
+/// A processor's notes; processors are numbered like threads, from 1 on.
+fn notes((index, cpu): (usize, &CpuState)) -> Vec<u8> {
+    let mut out = Vec::new();
+    note(&mut out, NT_PRSTATUS, &prstatus(index as u32 + 1, cpu));
+    note(&mut out, NT_PRFPREG, &fpsimd(cpu));
+    out
+}
+
+fn note(out: &mut Vec<u8>, kind: u32, content: &[u8]) {
+    // Sizes of name and content are a few hundred bytes at most.
+    for word in [5, content.len() as u32, kind] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(b"CORE\0\0\0\0");
+    out.extend(content);
+}
+
+/// Linux's `struct elf_prstatus` for 64-bit processors with AArch64's `struct user_pt_regs`.
+fn prstatus(pid: u32, cpu: &CpuState) -> [u8; 392] {
+    let mut out = [0; 392];
+    out[32..36].copy_from_slice(&pid.to_le_bytes());
+    let registers = cpu.x.iter().chain([&cpu.sp, &cpu.pc, &cpu.pstate]);
+    for (to, register) in out[112..384].chunks_mut(8).zip(registers) {
+        to.copy_from_slice(&register.to_le_bytes());
+    }
+    out
+}
+
+/// Linux's `struct user_fpsimd_state`.
+fn fpsimd(cpu: &CpuState) -> [u8; 528] {
+    let mut out = [0; 528];
+    for (to, register) in out.chunks_mut(16).zip(&cpu.v) {
+        to.copy_from_slice(&register.to_le_bytes());
+    }
+    out[512..516].copy_from_slice(&cpu.fpsr.to_le_bytes());
+    out[516..520].copy_from_slice(&cpu.fpcr.to_le_bytes());
+    out
+}
