@@ -163,7 +163,11 @@ fn host(
 
 /// Opens a QMP monitor's socket.
 fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| format!("-qmp {:?}: {error}", spec.address);
+    let at = match &spec.address {
+        Address::Tcp(at) => format!("tcp:{at}"),
+        Address::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let failed = |error: std::io::Error| format!("-qmp {at}: {error}");
     match &spec.address {
         Address::Unix(path) if spec.server && !spec.websocket => {
             hub.serve_unix(path, spec.wait).map_err(failed)?

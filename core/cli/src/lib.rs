@@ -35,7 +35,9 @@ pub enum CliError {
     #[error(transparent)]
     Arg(#[from] keyval::ArgError),
     /// A machine that Ferrite does not have.
-    #[error("unsupported machine type: '{0}' (use -machine help to list supported machines)")]
+    #[error(
+        "-M {0}: unsupported machine type '{0}' (use -machine help to list supported machines)"
+    )]
     UnknownMachine(String),
     /// A device that Ferrite does not have.
     #[error("-device {0}: '{0}' is not a valid device model name (use -device help to list them)")]
@@ -44,11 +46,11 @@ pub enum CliError {
     #[error("-global {0}: only virtio-mmio.force-legacy=on|off is supported")]
     UnknownGlobal(String),
     /// A wrong number of CPUs.
-    #[error("-smp: {0}")]
-    Smp(String),
+    #[error("-smp {0}: {1}")]
+    Smp(String, String),
     /// No RAM at all.
-    #[error("-m: a machine needs some memory: size 0 was asked for")]
-    ZeroMemory,
+    #[error("-m {0}: a machine needs some memory")]
+    ZeroMemory(String),
     /// A malformed UUID.
     #[error("-uuid {0}: failed to parse UUID string: wrong format")]
     Uuid(String),
@@ -56,7 +58,7 @@ pub enum CliError {
     #[error("-d {0}: unknown log item '{1}' (use -d help to list them)")]
     LogItem(String, String),
     /// Two things of one name.
-    #[error("Duplicate ID '{id}' for {what}")]
+    #[error("-{what}: Duplicate ID '{id}' for {what}")]
     Duplicate {
         /// Kind of thing.
         what: &'static str,
@@ -131,6 +133,8 @@ pub struct CommandLine {
     pub log: LogItems,
     /// `-D`.
     pub log_file: Option<PathBuf>,
+    /// Every option with its argument, in order, to be named in messages.
+    pub given: Vec<(&'static str, String)>,
 }
 
 /// What a command line asks for.
@@ -160,6 +164,7 @@ pub fn parse(args: impl IntoIterator<Item = String>, wall_ns: u64) -> Result<Inv
         if let Some(text) = information(name, &argument) {
             return Ok(Invocation::Print(text));
         }
+        line.given.push((name, argument.clone()));
         line.option(name, argument, wall_ns)?;
     }
     line.check_names()?;
@@ -196,6 +201,28 @@ fn information(name: &str, argument: &str) -> Option<String> {
 }
 
 impl CommandLine {
+    /// Option number `nth` of those that have one of these names, as it was given: what a message
+    /// about it starts with. Without such an option, the first name alone.
+    #[must_use]
+    pub fn nth_given(&self, names: &[&str], nth: usize) -> String {
+        let mut of_them = self.given.iter().filter(|(name, _)| names.contains(name));
+        Self::text(of_them.nth(nth), names.first())
+    }
+
+    /// The last option of that name as it was given, which is the one that counts.
+    #[must_use]
+    pub fn last_given(&self, name: &str) -> String {
+        let last = self.given.iter().rfind(|(given, _)| *given == name);
+        Self::text(last, Some(&name))
+    }
+
+    fn text(given: Option<&(&'static str, String)>, name: Option<&&str>) -> String {
+        match given {
+            Some((name, argument)) => format!("-{name} {argument}").trim_end().to_owned(),
+            None => format!("-{}", name.unwrap_or(&"")),
+        }
+    }
+
     fn option(
         &mut self,
         name: &'static str,
@@ -357,9 +384,25 @@ mod tests {
     }
 
     #[test]
+    fn options_are_found_as_they_were_given() {
+        let line = line("-device virtio-rng-device -S -m 1G -device virtio-rng-device,id=x -m 2G");
+        let line = line.unwrap();
+        assert_eq!(
+            line.nth_given(&["virtfs", "device"], 1),
+            "-device virtio-rng-device,id=x"
+        );
+        assert_eq!(line.last_given("m"), "-m 2G");
+        assert_eq!(line.last_given("S"), "-S");
+        assert_eq!(line.last_given("cpu"), "-cpu");
+    }
+
+    #[test]
     fn refusals_name_the_culprit() {
         for (text, culprit) in [
-            ("-m 0", "size 0"),
+            ("-m 0", "-m 0:"),
+            ("-smp 0", "-smp 0:"),
+            ("-smp 4,sockets=3", "-smp 4,sockets=3:"),
+            ("-M pc", "-M pc:"),
             ("-enable-kvm", "-enable-kvm"),
             ("-M virt,nonsense=on", "nonsense"),
             ("-drive file=a,id=x -drive file=b,id=x", "'x'"),

@@ -100,11 +100,16 @@ impl MachineOptions {
         }
         let max = kv.take_number("maxcpus")?;
         let cpus = cpus.or(max).unwrap_or(product);
+        if cpus == 0 {
+            let problem = "CPU topology parameters must be greater than zero".to_owned();
+            return Err(CliError::Smp(text.to_owned(), problem));
+        }
         if topology && product != max.unwrap_or(cpus) {
-            return Err(CliError::Smp(format!(
+            let problem = format!(
                 "Invalid CPU topology: product of the hierarchy must match maxcpus: {product} != {}",
                 max.unwrap_or(cpus)
-            )));
+            );
+            return Err(CliError::Smp(text.to_owned(), problem));
         }
         if max.is_some_and(|max| max != cpus) {
             return Err(kv
@@ -120,7 +125,7 @@ impl MachineOptions {
         let mut kv = KeyVal::parse("m", text, "size")?;
         if let Some(size) = kv.take_size("size", 'M')? {
             if size == 0 {
-                return Err(CliError::ZeroMemory);
+                return Err(CliError::ZeroMemory(text.to_owned()));
             }
             self.ram = size.checked_next_multiple_of(8192).unwrap_or(u64::MAX);
         }

@@ -92,7 +92,7 @@ pub enum BuildError {
         max: usize,
     },
     /// An unknown CPU model.
-    #[error("unsupported CPU model '{0}': use cortex-a53, cortex-a57, cortex-a72 or max")]
+    #[error("unable to find CPU model '{0}': use cortex-a53, cortex-a57, cortex-a72 or max")]
     Model(String),
     /// RAM of no size, or more than the map holds.
     #[error("cannot give the machine {bytes} bytes of RAM: the board takes from 1 MiB to 255 GiB")]
@@ -122,7 +122,7 @@ pub enum BuildError {
     #[error(transparent)]
     FwCfg(#[from] ferrite_devices::fw_cfg::AddError),
     /// Firmware larger than its flash bank.
-    #[error("-bios: the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
+    #[error("the firmware image has {bytes} bytes: a flash bank holds 64 MiB")]
     FirmwareSize {
         /// The image's size.
         bytes: usize,
@@ -133,6 +133,28 @@ pub enum BuildError {
         /// The image's size.
         bytes: u64,
     },
+}
+
+impl BuildError {
+    /// The command-line option that asked for what cannot be, if one alone did.
+    #[must_use]
+    pub fn option(&self) -> Option<&'static str> {
+        use crate::boot::BootError;
+        Some(match self {
+            Self::Cpus { .. } => "smp",
+            Self::Model(_) => "cpu",
+            Self::Ram { .. } | Self::Alloc(_) => "m",
+            Self::FirmwareSize { .. } => "bios",
+            Self::Boot(error) => match error {
+                BootError::BadKernel(_) | BootError::KernelTooLarge { .. } => "kernel",
+                BootError::InitrdTooLarge { .. } => "initrd",
+                BootError::BadDeviceTree(_) => "dtb",
+                BootError::NeedsKernel(_) => return None,
+            },
+            Self::FlashSize { .. } => "drive",
+            Self::Map(_) | Self::Fdt(_) | Self::VirtioBus(_) | Self::FwCfg(_) => return None,
+        })
+    }
 }
 
 fn virtio_bus(asked: Option<usize>) -> String {

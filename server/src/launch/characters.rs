@@ -113,11 +113,16 @@ impl Characters {
 
     /// The serial port's other end, and the terminal if it shares that with a monitor.
     pub(super) fn serial(&mut self, line: &CommandLine) -> Result<SerialEnd, LaunchError> {
+        let given = || line.nth_given(&["serial"], 0);
+        self.serial_end(line).map_err(|error| error.given(given()))
+    }
+
+    fn serial_end(&mut self, line: &CommandLine) -> Result<SerialEnd, LaunchError> {
         let target = match line.serials.split_first() {
             Some((first, rest)) => {
                 if rest.iter().any(|t| *t != CharTarget::None) {
                     return Err(LaunchError::Conflict(
-                        "-serial: the virt board has one serial port".into(),
+                        "the virt board has one serial port".into(),
                     ));
                 }
                 first.clone()
@@ -180,23 +185,11 @@ impl Characters {
     ) -> Result<Vec<(MonitorEnd, MonitorMode)>, LaunchError> {
         let mut monitors = Vec::new();
         for (n, (target, mode)) in line.monitors.iter().enumerate() {
-            let label = format!("compat_monitor{n}");
-            let end = match target {
-                CharTarget::None => continue,
-                CharTarget::MonStdio => MonitorEnd::Mux(self.shared(mux)?),
-                CharTarget::New(kind) => self.monitor(&label, kind)?,
-                CharTarget::Existing(id) => {
-                    let spec = self.specs.iter().find(|s| s.id == *id && s.mux);
-                    match (spec, mux) {
-                        (Some(_), Some(mux)) => MonitorEnd::Mux(mux.clone()),
-                        _ => {
-                            let spec = self.take_spec(id)?;
-                            self.monitor(id, &spec.kind)?
-                        }
-                    }
-                }
-            };
-            monitors.push((end, *mode));
+            let given = || line.nth_given(&["monitor", "qmp", "mon"], n);
+            let end = self.monitor_end(n, target, mux);
+            if let Some(end) = end.map_err(|error| error.given(given()))? {
+                monitors.push((end, *mode));
+            }
         }
         let has_readline = line
             .monitors
@@ -209,6 +202,30 @@ impl Characters {
             monitors.push((MonitorEnd::Mux(mux.clone()), MonitorMode::Readline));
         }
         Ok(monitors)
+    }
+
+    /// Where monitor number `n` is reached, if anywhere.
+    fn monitor_end(
+        &mut self,
+        n: usize,
+        target: &CharTarget,
+        mux: Option<&Mux>,
+    ) -> Result<Option<MonitorEnd>, LaunchError> {
+        Ok(Some(match target {
+            CharTarget::None => return Ok(None),
+            CharTarget::MonStdio => MonitorEnd::Mux(self.shared(mux)?),
+            CharTarget::New(kind) => self.monitor(&format!("compat_monitor{n}"), kind)?,
+            CharTarget::Existing(id) => {
+                let spec = self.specs.iter().find(|s| s.id == *id && s.mux);
+                match (spec, mux) {
+                    (Some(_), Some(mux)) => MonitorEnd::Mux(mux.clone()),
+                    _ => {
+                        let spec = self.take_spec(id)?;
+                        self.monitor(id, &spec.kind)?
+                    }
+                }
+            }
+        }))
     }
 
     fn shared(&self, mux: Option<&Mux>) -> Result<Mux, LaunchError> {
@@ -258,12 +275,14 @@ impl Characters {
     }
 
     /// Opens what nobody uses, so that peers can connect and files exist, as with QEMU.
-    pub(super) fn open_rest(&mut self) -> Result<(), LaunchError> {
-        for spec in self.specs.clone() {
+    pub(super) fn open_rest(&mut self, line: &CommandLine) -> Result<(), LaunchError> {
+        for (n, spec) in self.specs.clone().into_iter().enumerate() {
             let needed =
                 !self.used.contains(&spec.id) && !matches!(spec.kind, ChardevKind::Stdio { .. });
             if needed {
-                self.open(&spec.id, &spec.kind)?;
+                let given = || line.nth_given(&["chardev"], n);
+                self.open(&spec.id, &spec.kind)
+                    .map_err(|error| error.given(given()))?;
                 if let Some(facts) = self.facts.last_mut() {
                     facts.frontend_open = false;
                 }

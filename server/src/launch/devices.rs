@@ -48,16 +48,19 @@ pub(super) fn make(
             bus: None,
         });
     }
-    for nic in &line.nics {
-        let network = maker.network(&nic.netdev)?;
+    for (n, nic) in line.nics.iter().enumerate() {
+        let network = maker.network(&nic.netdev);
+        let network = network.map_err(|error| error.given(line.nth_given(&["nic"], n)))?;
         let mac = maker.mac(nic.mac);
         slots.push(VirtioSlot {
             device: Box::new(VirtioNet::new(Box::new(network), mac)),
             bus: None,
         });
     }
-    for spec in &line.devices {
-        if let Some(device) = maker.device(spec)? {
+    for (n, spec) in line.devices.iter().enumerate() {
+        let given = || line.nth_given(&["device", "virtfs"], n);
+        let device = maker.device(spec).map_err(|error| error.given(given()))?;
+        if let Some(device) = device {
             slots.push(VirtioSlot {
                 device,
                 bus: spec.bus,
@@ -137,17 +140,19 @@ impl Maker<'_> {
             id: id.to_owned(),
             problem,
         };
-        let spec = self
+        let (n, spec) = self
             .line
             .netdevs
             .iter()
-            .find(|n| n.id == id)
+            .enumerate()
+            .find(|(_, n)| n.id == id)
             .ok_or_else(|| reference("is not defined"))?;
         if self.used_netdevs.iter().any(|used| used == id) {
             return Err(reference("is already in use"));
         }
         self.used_netdevs.push(id.to_owned());
-        self.network(spec)
+        let given = || self.line.nth_given(&["netdev"], n);
+        self.network(spec).map_err(|error| error.given(given()))
     }
 
     fn network(&self, spec: &NetdevSpec) -> Result<UserNetwork, LaunchError> {

@@ -50,15 +50,14 @@ impl Disks {
         let covered = |node: &DriveSpec| {
             line.nodes.iter().rfind(|other| other.file == node.file) != Some(node)
         };
-        let nodes = line
-            .nodes
-            .iter()
-            .filter(|node| !covered(node))
-            .map(|spec| (spec, true));
-        let drives = line.drives.iter().map(|spec| (spec, false));
-        let disks = drives
-            .chain(nodes)
-            .map(|(spec, is_node)| Disk::open(spec, is_node, waker));
+        let node = |(n, spec)| (spec, line.nth_given(&["blockdev"], n), true);
+        let nodes = line.nodes.iter().enumerate();
+        let nodes = nodes.filter(|(_, node)| !covered(node)).map(node);
+        let drive = |(n, spec)| (spec, line.nth_given(&["drive", "hda"], n), false);
+        let drives = line.drives.iter().enumerate().map(drive);
+        let disks = drives.chain(nodes).map(|(spec, given, is_node)| {
+            Disk::open(spec, is_node, waker).map_err(|error| error.given(given))
+        });
         Ok(Self {
             disks: disks.collect::<Result<_, _>>()?,
         })

@@ -68,7 +68,7 @@ pub enum LaunchError {
         error: std::io::Error,
     },
     /// A device with impossible properties.
-    #[error("-device {device}: {problem}")]
+    #[error("{device}: {problem}")]
     Device {
         /// The device.
         device: String,
@@ -81,6 +81,35 @@ pub enum LaunchError {
     /// The machine itself.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Any of these, and the option that asked for it.
+    #[error("{given}: {problem}")]
+    Given {
+        /// The option as it was given.
+        given: String,
+        /// What is wrong with it.
+        problem: Box<LaunchError>,
+    },
+}
+
+impl LaunchError {
+    /// Puts the option that asked for it before a problem. What names an option already stays.
+    fn given(self, option: String) -> Self {
+        match self {
+            Self::File { .. } | Self::FileTooLarge { .. } | Self::Given { .. } => self,
+            problem => Self::Given {
+                given: option,
+                problem: Box::new(problem),
+            },
+        }
+    }
+
+    /// A machine that cannot be built, and the option that asked for it.
+    fn build(error: BuildError, line: &CommandLine) -> Self {
+        match error.option() {
+            Some(option) => Self::from(error).given(line.last_given(option)),
+            None => error.into(),
+        }
+    }
 }
 
 /// A machine that is ready to run, and its connections to the host.
@@ -125,9 +154,9 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
     config.serial = backend;
     let monitors = characters.monitors(line, mux.as_ref())?;
     config.virtio = devices::make(line, &mut characters, &mut disks, waker)?;
-    characters.open_rest()?;
+    characters.open_rest(line)?;
     let clock: Box<dyn HostClock> = Box::new(SystemClock::default());
-    let mut vm = ferrite_vm::virt::build(config, clock)?;
+    let mut vm = ferrite_vm::virt::build(config, clock).map_err(|e| LaunchError::build(e, line))?;
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,
