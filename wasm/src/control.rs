@@ -176,6 +176,7 @@ impl VmControl for Control<'_> {
             props: Some(CpuInstanceProperties {
                 node_id: None,
                 socket_id: Some(0),
+                die_id: None,
                 cluster_id: Some(0),
                 core_id: Some(n as i64),
                 thread_id: Some(0),
@@ -259,6 +260,9 @@ fn block(disk: &DiskFacts) -> BlockInfo {
         format: "raw".into(),
         virtual_size: disk.size as i64,
         actual_size: None,
+        encrypted: None,
+        compressed: None,
+        backing_image: None,
         cluster_size: None,
         backing_filename: None,
         full_backing_filename: None,

@@ -171,6 +171,7 @@ impl Setup {
             firmware: None,
             flash: [None, None],
             virtio: Vec::new(),
+            pci: Vec::new(),
             seed,
         };
         let mut facts = Facts {
