@@ -152,11 +152,9 @@ impl BuildError {
                 BootError::NeedsKernel(_) => return None,
             },
             Self::FlashSize { .. } => "drive",
-            Self::Map(_)
-            | Self::Fdt(_)
-            | Self::VirtioBus(_)
-            | Self::Pci(_)
-            | Self::FwCfg(_) => return None,
+            Self::Map(_) | Self::Fdt(_) | Self::VirtioBus(_) | Self::Pci(_) | Self::FwCfg(_) => {
+                return None;
+            }
         })
     }
 }

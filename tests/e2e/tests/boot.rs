@@ -1,5 +1,7 @@
 //! Kernels, interrupt controllers, CPU models, CPU counts and memory sizes.
 
+use std::process::Command;
+
 use ferrite_e2e::{Guest, Kernel};
 
 /// A machine, and what its guest has to see.
@@ -150,4 +152,27 @@ machines! {
     cloud_6_12_on_gicv2: Cloud612 2 "cortex-a53" 1 1024 A53;
     cloud_6_12_on_gicv3_with_four_cpus_and_8_gib: Cloud612 3 "max" 4 8192 "0x051";
     cloud_6_12_on_gicv3: Cloud612 3 "cortex-a72" 2 3072 A72;
+}
+
+/// QEMU's own tree of a machine with other memory and no kernel: what is said about this guest's
+/// memory, command line and initramfs has to be ours.
+#[test]
+fn a_given_device_tree_is_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("virt.dtb");
+    let machine = "-M virt,gic-version=3 -cpu cortex-a57 -smp 2";
+    let dump = Command::new("qemu-system-aarch64")
+        .args(machine.split_whitespace())
+        .args(["-M", &format!("dumpdtb={}", tree.display())])
+        .args(["-m", "128"])
+        .output()
+        .expect("qemu-system-aarch64 starts");
+    assert!(dump.status.success(), "{dump:?}");
+    let args = format!("{machine} -m 300 -dtb {}", tree.display());
+    let mut guest = Guest::boot(Kernel::Cloud61, &args);
+    memory(&mut guest, 300);
+    assert_eq!(guest.run("nproc"), "2");
+    let command_line = guest.run("cat /proc/cmdline");
+    assert!(command_line.contains("loglevel=4"), "{command_line}");
+    guest.power_off();
 }

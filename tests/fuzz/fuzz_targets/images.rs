@@ -1,4 +1,5 @@
-//! Files as kernels: unpacking and loading answers or refuses, within bounds.
+//! Files as kernels and as device trees: unpacking and loading answers or refuses, within bounds; a
+//! tree that was read is written and read again.
 //!
 //! The first byte says how the rest is presented: as it is, or behind a correct header of one of
 //! the formats, so that the fuzzer need not find it.
@@ -12,6 +13,7 @@ use ferrite_machine::bus::MappedRegion;
 use ferrite_machine::{AddressMap, Dma, RegionKind};
 use ferrite_ram::{GuestPhys, GuestRam, RamOffset};
 use ferrite_vm::boot;
+use ferrite_vm::boot::device_tree::DeviceTree;
 use ferrite_vm::virt::memory_map::RAM_BASE;
 use libfuzzer_sys::fuzz_target;
 
@@ -45,7 +47,14 @@ fn presented(kind: u8, content: &[u8]) -> Vec<u8> {
     }
 }
 
+fn device_tree(file: &[u8]) {
+    if let Ok(tree) = DeviceTree::read(file) {
+        assert_eq!(DeviceTree::read(&tree.write()), Ok(tree));
+    }
+}
+
 fn run(data: &[u8]) {
+    device_tree(data);
     let mut input = Input::new(data);
     let file = presented(input.u8(), data.get(1..).unwrap_or_default());
     let Ok(kernel) = boot::unpack(&file, RAM) else {

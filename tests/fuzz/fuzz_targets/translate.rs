@@ -1,5 +1,5 @@
-//! Random words as A64 code: translated in a random context, printed and read again, optimised and
-//! lowered; then run for a bounded number of instructions on a CPU with a small machine.
+//! Random words as A64 code: translated in a random context, printed and read again, verified,
+//! optimised and lowered; then run for a bounded number of instructions on a CPU with a small machine.
 //!
 //! The first bytes choose context and registers, the rest is code.
 
@@ -13,7 +13,7 @@ use ferrite_aarch64::model::MODELS;
 use ferrite_aarch64::translate::{Context, region};
 use ferrite_fuzz::board::{RAM_BASE, RAM_LEN};
 use ferrite_fuzz::{Board, Input};
-use ferrite_ir::{Engine, Region, interp, opt};
+use ferrite_ir::{Engine, Region, interp, opt, verify};
 use ferrite_ram::{GuestRam, RamOffset};
 use libfuzzer_sys::fuzz_target;
 
@@ -46,9 +46,17 @@ fn translate(cx: Context, code: &[u32]) {
         Ok(again) => assert_eq!(again.to_string(), text),
         Err(error) => panic!("{error:?}\n{text}"),
     }
+    verified(&translated);
     interp::lower(&translated).expect("a region is small");
     opt::optimise(&mut translated);
+    verified(&translated);
     interp::lower(&translated).expect("it only gets smaller");
+}
+
+fn verified(region: &Region) {
+    if let Err(error) = verify(region) {
+        panic!("{error}\n{region}");
+    }
 }
 
 fn execute(code: &[u32], input: &mut Input) {
@@ -83,6 +91,7 @@ fn execute(code: &[u32], input: &mut Input) {
         }
         cpu.resume();
     }
+    assert_eq!(engine.stats().narrowed, 0);
 }
 
 fn run(data: &[u8]) {

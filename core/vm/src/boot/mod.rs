@@ -4,6 +4,7 @@
 //! start of RAM (2 MiB up when the header leaves no room below it), the initrd at half of RAM but
 //! at most 128 MiB up, the device tree behind it on a 2 MiB boundary.
 
+pub mod device_tree;
 mod elf;
 mod image;
 

@@ -4,7 +4,8 @@ use ferrite_machine::ResetKind;
 use ferrite_ram::GuestPhys;
 
 use super::memory_map::RAM_BASE;
-use super::{Board, fdt};
+use super::{Board, fdt, given_tree};
+use crate::boot::device_tree::DeviceTree;
 use crate::boot::{self, BootError};
 use crate::config::GicVersion;
 
@@ -53,24 +54,24 @@ impl BootSource {
         at: u64,
     ) -> Result<(), BootError> {
         let bad = |what: String| BootError::BadDeviceTree(what);
-        let generated;
+        let append = self.append.as_deref();
         let blob = match &self.dtb {
-            Some(given) if is_device_tree(given) => given,
-            Some(_) => return Err(bad("the -dtb file is not a flattened device tree".into())),
-            None => {
-                generated = fdt::build(&fdt::Contents {
-                    cpu_compatible: &self.cpu_compatible,
-                    affinity: &self.affinity,
-                    ram: self.ram,
-                    gic: self.gic,
-                    pmu: true,
-                    append: self.append.as_deref(),
-                    placement,
-                    seed: self.seed,
-                })
-                .map_err(|e| bad(e.to_string()))?;
-                &generated
+            Some(given) => {
+                let mut tree = DeviceTree::read(given).map_err(|e| bad(e.to_string()))?;
+                given_tree::complete(&mut tree, self.ram, append, placement).map_err(bad)?;
+                tree.write()
             }
+            None => fdt::build(&fdt::Contents {
+                cpu_compatible: &self.cpu_compatible,
+                affinity: &self.affinity,
+                ram: self.ram,
+                gic: self.gic,
+                pmu: true,
+                append,
+                placement,
+                seed: self.seed,
+            })
+            .map_err(|e| bad(e.to_string()))?,
         };
         let beyond = || {
             bad(format!(
@@ -78,16 +79,9 @@ impl BootSource {
                 blob.len()
             ))
         };
-        board.dma().write(GuestPhys(at), blob).map_err(|_| beyond())
+        board
+            .dma()
+            .write(GuestPhys(at), &blob)
+            .map_err(|_| beyond())
     }
-}
-
-/// Whether a blob has the header of a flattened device tree: magic number and total size, both
-/// big-endian (Devicetree Specification 0.4, section 5.2).
-fn is_device_tree(blob: &[u8]) -> bool {
-    let word = |at: usize| {
-        let bytes = blob.get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_be_bytes(bytes))
-    };
-    word(0) == Some(0xd00d_feed) && word(4).is_some_and(|size| size as usize <= blob.len())
 }

@@ -10,6 +10,9 @@ use crate::config::GicVersion;
 /// Largest device tree that a guest is given, as with QEMU: 1 MiB.
 pub const MAX_SIZE: u64 = 1 << 20;
 
+/// What the firmware interface is compatible with.
+pub const PSCI_COMPATIBLE: [&str; 3] = ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
+
 mod phandle {
     pub const CLOCK: u32 = 0x8000;
     pub const GIC: u32 = 0x8001;
@@ -140,10 +143,7 @@ fn cpus(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
 fn psci(fdt: &mut FdtWriter) -> Result<(), Error> {
     use crate::psci::function;
     let node = fdt.begin_node("psci")?;
-    fdt.property_string_list(
-        "compatible",
-        strings(&["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]),
-    )?;
+    fdt.property_string_list("compatible", strings(&PSCI_COMPATIBLE))?;
     fdt.property_string("method", "hvc")?;
     fdt.property_u32("cpu_suspend", function::CPU_SUSPEND_64)?;
     fdt.property_u32("cpu_off", function::CPU_OFF)?;

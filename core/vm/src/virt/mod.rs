@@ -5,6 +5,7 @@ mod boot_source;
 mod build;
 pub mod fdt;
 mod firmware;
+mod given_tree;
 pub mod memory_map;
 
 pub use board::{Board, DeviceInfo};
