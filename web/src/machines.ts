@@ -1,0 +1,55 @@
+// The machines of the gallery.
+
+import type { Source } from "./protocol";
+
+export interface MachineSpec {
+  id: string;
+  title: string;
+  about: string;
+  /** Short facts: CPU, memory, devices. */
+  facts: string[];
+  line: string;
+  /** Files that are not among the guests. */
+  sources: Record<string, Source>;
+  /** What to try first. */
+  hint: string;
+}
+
+const BOARD = "ferrite -M virt,gic-version=3 -cpu cortex-a57";
+
+export const MACHINES: MachineSpec[] = [
+  {
+    id: "debian",
+    title: "Debian kernel and BusyBox",
+    about: "Linux 6.1 as Debian builds it for cloud machines, with a BusyBox shell in its initial RAM disk.",
+    facts: ["64-bit Arm, Cortex-A57", "512 MiB", "serial console"],
+    line: `${BOARD} -m 512 -nographic \\
+  -kernel cloud-6.1.Image -initrd cloud-6.1.cpio \\
+  -append "console=ttyAMA0 quiet"`,
+    sources: {},
+    hint: "Try uname -a, cat /proc/cpuinfo, top.",
+  },
+  {
+    id: "debian-disk",
+    title: "Debian kernel with a disk that stays",
+    about: "The same Linux with a 64 MiB disk. What the guest writes to it is kept in this browser and is there after a reload.",
+    facts: ["64-bit Arm, Cortex-A57", "512 MiB", "virtio disk and network card"],
+    line: `${BOARD} -m 512 -nographic \\
+  -kernel cloud-6.1.Image -initrd cloud-6.1.cpio \\
+  -append "console=ttyAMA0 quiet" \\
+  -drive file=scratch.img,format=raw,if=none,id=scratch \\
+  -device virtio-blk-device,drive=scratch \\
+  -netdev user,id=net0 -device virtio-net-device,netdev=net0`,
+    sources: { "scratch.img": { kind: "empty", size: 64 << 20 } },
+    hint: "Try mke2fs /dev/vda && mount /dev/vda /mnt, write a file, sync, and reload this page.",
+  },
+  {
+    id: "u-boot",
+    title: "U-Boot",
+    about: "The boot loader as firmware, without any operating system: a prompt in a second.",
+    facts: ["64-bit Arm, Cortex-A57", "256 MiB", "flash"],
+    line: `${BOARD} -m 256 -nographic -bios u-boot.bin`,
+    sources: {},
+    hint: "Press a key to stop the countdown; try help, bdinfo, fdt addr $fdtcontroladdr && fdt print /cpus.",
+  },
+];

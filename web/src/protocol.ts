@@ -1,0 +1,69 @@
+// What the page and the machine's worker say to each other.
+
+/** Where the bytes of a file on the command line come from. */
+export type Source =
+  /** An address, absolute or relative to the page. */
+  | { kind: "url"; url: string }
+  /** A file that the person chose. */
+  | { kind: "local"; file: File }
+  /** Nothing but zeros, this many bytes. */
+  | { kind: "empty"; size: number };
+
+/** A disk of the machine, as the page shows it. */
+export interface DiskInfo {
+  path: string;
+  size: number;
+  readOnly: boolean;
+  /** Whether changes are kept in this browser. */
+  kept: boolean;
+}
+
+export interface StartMessage {
+  type: "start";
+  /** The command line, as typed. */
+  line: string;
+  /** Sources by file name; names without one are looked up among the guests. */
+  sources: Record<string, Source>;
+  /** The address that file names are relative to. */
+  guests: string;
+  /** Under which name changes to disks are kept; none are if absent. */
+  keep?: string;
+}
+
+export type ToWorker =
+  | StartMessage
+  | { type: "input"; bytes: Uint8Array }
+  /** A QMP conversation: JSON texts in both directions over the port. */
+  | { type: "qmp"; port: MessagePort }
+  | { type: "export"; path: string }
+  | { type: "retry" }
+  | { type: "fail" };
+
+export interface Figures {
+  /** Millions of guest instructions per second since the last figures. */
+  mips: number;
+  /** Share of the worker's time that the machine took, 0 to 1. */
+  busy: number;
+  /** Bytes of WebAssembly memory. */
+  memory: number;
+  /** Pieces of translated guest code. */
+  regions: number;
+  /** Guest instructions since the last reset. */
+  instructions: number;
+  /** QMP's name for what the machine is doing. */
+  state: string;
+}
+
+export type FromWorker =
+  | { type: "progress"; path: string; loaded: number; total: number | null }
+  | { type: "started"; disks: DiskInfo[] }
+  | { type: "output"; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "figures"; figures: Figures }
+  | { type: "exported"; path: string; blob: Blob }
+  /** A disk request failed; the machine waits for `retry` or `fail`. */
+  | { type: "trouble"; path: string; text: string }
+  | { type: "notice"; text: string }
+  /** The machine could not be made, or broke. */
+  | { type: "failed"; text: string }
+  /** The guest powered off. */
+  | { type: "ended" };

@@ -1,0 +1,222 @@
+// The machine's worker: runs it in slices and answers what it asks in between.
+
+import init, { type Machine, MachineSetup } from "../wasm/ferrite";
+import type { DiskInfo, Figures, FromWorker, StartMessage, ToWorker } from "../protocol";
+import { type OpenDisk, Disks } from "./disks";
+import { openStorage } from "./disk";
+import { readWhole, sourceOf } from "./files";
+import { Overlay, canKeep } from "./overlay";
+import wasm from "../wasm/ferrite_bg.wasm?url";
+
+/** Milliseconds that the guest runs before messages are looked at. */
+const SLICE_MS = 12;
+/** Milliseconds between figures. */
+const FIGURES_MS = 500;
+/** Longest sleep of an idle machine, in milliseconds. */
+const MAX_SLEEP_MS = 1000;
+
+interface Need {
+  option: string;
+  path: string;
+  disk: boolean;
+  readOnly: boolean;
+}
+
+function tell(message: FromWorker, transfer: Transferable[] = []): void {
+  self.postMessage(message, { transfer });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A machine at work. */
+class Run {
+  private readonly turns = new MessageChannel();
+  private readonly monitors = new Map<number, MessagePort>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private scheduled = false;
+  private ended = false;
+  private busyMs = 0;
+  private lastFigures = performance.now();
+  private lastInstructions = 0;
+  readonly disks: Disks;
+  /** A conversation of our own, to stop the machine when a disk fails. */
+  private readonly own: number;
+
+  constructor(
+    private readonly machine: Machine,
+    disks: OpenDisk[],
+    private readonly memory: WebAssembly.Memory,
+  ) {
+    this.turns.port1.onmessage = () => {
+      this.scheduled = false;
+      this.turn();
+    };
+    this.own = machine.qmp_open();
+    machine.qmp_send(this.own, '{"execute":"qmp_capabilities"}');
+    this.disks = new Disks(
+      machine,
+      disks,
+      () => this.kick(),
+      (path, text) => {
+        this.command("stop");
+        tell({ type: "trouble", path, text });
+      },
+    );
+    setInterval(() => this.figures(), FIGURES_MS);
+    this.kick();
+  }
+
+  command(name: string): void {
+    this.machine.qmp_send(this.own, JSON.stringify({ execute: name }));
+    this.kick();
+  }
+
+  input(bytes: Uint8Array): void {
+    this.machine.serial_input(bytes);
+    this.kick();
+  }
+
+  attach(port: MessagePort): void {
+    const id = this.machine.qmp_open();
+    this.monitors.set(id, port);
+    port.onmessage = ({ data }) => {
+      if (typeof data === "string") {
+        this.machine.qmp_send(id, data);
+        this.kick();
+      } else if (data === null) {
+        this.machine.qmp_close(id);
+        this.monitors.delete(id);
+        port.close();
+      }
+    };
+    this.kick();
+  }
+
+  /** Has the machine run soon. */
+  private kick(): void {
+    if (this.scheduled || this.ended) return;
+    clearTimeout(this.timer);
+    this.scheduled = true;
+    this.turns.port2.postMessage(null);
+  }
+
+  private turn(): void {
+    const start = performance.now();
+    let next: number;
+    try {
+      next = this.machine.run(SLICE_MS);
+    } catch (error) {
+      this.ended = true;
+      tell({ type: "failed", text: `the machine broke: ${textOf(error)}` });
+      return;
+    }
+    this.flush();
+    this.busyMs += performance.now() - start;
+    if (next < 0) {
+      this.ended = true;
+      this.figures();
+      tell({ type: "ended" });
+    } else if (next === 0) {
+      this.kick();
+    } else if (Number.isFinite(next)) {
+      this.timer = setTimeout(() => this.kick(), Math.min(next, MAX_SLEEP_MS));
+    }
+  }
+
+  private flush(): void {
+    const output = this.machine.serial_output();
+    if (output.length > 0) {
+      const bytes = new Uint8Array(output);
+      tell({ type: "output", bytes }, [bytes.buffer]);
+    }
+    for (const [id, port] of this.monitors) {
+      for (let line = this.machine.qmp_receive(id); line; line = this.machine.qmp_receive(id)) {
+        port.postMessage(line);
+      }
+    }
+    while (this.machine.qmp_receive(this.own)) {
+      // Nobody reads these.
+    }
+    this.disks.pump();
+  }
+
+  private figures(): void {
+    const now = performance.now();
+    const elapsed = now - this.lastFigures;
+    const instructions = this.machine.instructions();
+    const done = Math.max(0, instructions - this.lastInstructions);
+    const figures: Figures = {
+      mips: done / elapsed / 1000,
+      busy: Math.min(1, this.busyMs / elapsed),
+      memory: this.memory.buffer.byteLength,
+      regions: this.machine.regions(),
+      instructions,
+      state: this.ended ? "shutdown" : this.machine.state(),
+    };
+    this.lastFigures = now;
+    this.lastInstructions = instructions;
+    this.busyMs = 0;
+    tell({ type: "figures", figures });
+  }
+}
+
+async function start(message: StartMessage): Promise<Run> {
+  const { memory } = await init({ module_or_path: wasm });
+  const setup = new MachineSetup(message.line);
+  const needs = JSON.parse(setup.needs()) as Need[];
+  const disks: OpenDisk[] = [];
+  const infos: DiskInfo[] = [];
+  for (const need of needs) {
+    const source = sourceOf(need.path, message.sources, message.guests);
+    if (!need.disk) {
+      const progress = (loaded: number, total: number | null) =>
+        tell({ type: "progress", path: need.path, loaded, total });
+      setup.file(need.path, await readWhole(source, progress));
+      continue;
+    }
+    let storage = await openStorage(source);
+    const keep = message.keep !== undefined && !need.readOnly && canKeep();
+    if (keep) storage = await Overlay.open(storage, message.keep!, need.path);
+    else if (storage.readOnly && !need.readOnly) {
+      tell({ type: "notice", text: `${need.path}: changes cannot be kept here, so the guest may only read` });
+    }
+    const readOnly = need.readOnly || storage.readOnly;
+    setup.disk(need.path, storage.size, readOnly);
+    disks.push({ path: need.path, storage });
+    infos.push({ path: need.path, size: storage.size, readOnly, kept: keep });
+  }
+  const machine = setup.build();
+  tell({ type: "started", disks: infos });
+  return new Run(machine, disks, memory);
+}
+
+let run: Promise<Run> | undefined;
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type === "start") {
+    run = start(data);
+    run.catch((error: unknown) => tell({ type: "failed", text: textOf(error) }));
+    return;
+  }
+  // What comes before the machine is there waits for it; if it failed, that was told.
+  run?.then((machine) => obey(machine, data)).catch(() => {});
+};
+
+function obey(run: Run, message: Exclude<ToWorker, StartMessage>): void {
+  switch (message.type) {
+    case "input":
+      return run.input(message.bytes);
+    case "qmp":
+      return run.attach(message.port);
+    case "export":
+      return run.disks.export(message.path, (blob) => tell({ type: "exported", path: message.path, blob }));
+    case "retry":
+      run.disks.retry();
+      return run.command("cont");
+    case "fail":
+      run.disks.fail();
+      return run.command("cont");
+  }
+}
