@@ -4,7 +4,7 @@
 //! - [`launch`]: opens what the command line names and builds the machine;
 //! - [`process`]: the process around it: pid file, background, exit status;
 //! - [`run`]: the machine's thread;
-//! - [`control`]: the machine as monitors see it;
+//! - [`control`]: the machine as monitors see it; [`host`]: what they ask of the process;
 //! - [`monitor`]: QMP sessions over sockets, WebSockets and standard streams;
 //! - [`console`]: the human monitor on the terminal;
 //! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
@@ -19,6 +19,7 @@ pub mod chardev;
 pub mod clock;
 pub mod console;
 pub mod control;
+pub mod host;
 pub mod launch;
 pub mod monitor;
 pub mod net;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use ferrite_qmp::Events;
 
+use crate::chardev::connection::Connection;
 use crate::chardev::mux::Mux;
 use crate::chardev::socket::Address;
 use crate::cli::chardev::SocketSpec;
@@ -17,6 +18,7 @@ use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
 use crate::console::ConsoleMonitor;
 use crate::control::Facts;
+use crate::host::HostSide;
 use crate::launch::{self, Launched, MonitorEnd};
 use crate::monitor::{MonitorHub, WebSocketPolicy};
 use crate::run::Host;
@@ -117,12 +119,18 @@ fn host(
         disks,
         monitors,
     } = launched;
+    let mut side = HostSide::new(characters);
     let events = Events::new(Arc::new(SystemClock::default()));
     let hub = MonitorHub::new(events.clone(), waker.function())?;
     let mut console = None;
     for (end, mode) in monitors {
         match (end, mode) {
-            (MonitorEnd::Socket(spec), MonitorMode::Control) => serve(&hub, &spec)?,
+            (MonitorEnd::Socket(spec, label), MonitorMode::Control) => {
+                if let Some((local, connection)) = serve(&hub, &spec)? {
+                    side.characters
+                        .connected(&label, local, connection, spec.server);
+                }
+            }
             (MonitorEnd::Stdio, MonitorMode::Control) => hub.serve_stdio()?,
             (MonitorEnd::Mux(mux), MonitorMode::Readline) => {
                 console = Some((mux, ConsoleMonitor::default()))
@@ -134,7 +142,7 @@ fn host(
             (MonitorEnd::Mux(_), MonitorMode::Control) => {
                 return Err("QMP on a shared terminal is not supported".into());
             }
-            (MonitorEnd::Socket(_), MonitorMode::Readline) => {
+            (MonitorEnd::Socket(..), MonitorMode::Readline) => {
                 return Err("a human monitor on a socket is not supported: use human-monitor-command of QMP".into());
             }
             (MonitorEnd::Stream(_), _) => {
@@ -146,13 +154,13 @@ fn host(
     let facts = Facts {
         name: line.name.clone(),
         uuid: line.machine.uuid.unwrap_or_default(),
-        characters,
         disks,
         network: launch::network_lines(line),
     };
     Ok(Host {
         vm,
         facts,
+        host: side,
         events,
         monitors: hub,
         console,
@@ -161,24 +169,27 @@ fn host(
     })
 }
 
-/// Opens a QMP monitor's socket.
-fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<(), Failure> {
-    let at = match &spec.address {
-        Address::Tcp(at) => format!("tcp:{at}"),
-        Address::Unix(path) => format!("unix:{}", path.display()),
-    };
-    let failed = |error: std::io::Error| format!("-qmp {at}: {error}");
-    match &spec.address {
-        Address::Unix(path) if spec.server && !spec.websocket => {
-            hub.serve_unix(path, spec.wait).map_err(failed)?
+/// Opens a QMP monitor's socket. Of a byte stream, tells its own address and who is connected.
+fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<Option<(String, Connection)>, Failure> {
+    let failed = |error: std::io::Error| format!("-qmp {:?}: {error}", spec.address);
+    Ok(match &spec.address {
+        Address::Unix(_) if spec.websocket => {
+            return Err("-qmp: a WebSocket needs a TCP address".into());
         }
-        Address::Unix(path) if !spec.websocket => hub
-            .attach(UnixStream::connect(path).map_err(failed)?)
-            .map_err(failed)?,
-        Address::Unix(_) => return Err("-qmp: a WebSocket needs a TCP address".into()),
-        Address::Tcp(at) if !spec.server => hub
-            .attach_tcp(TcpStream::connect(at).map_err(failed)?)
-            .map_err(failed)?,
+        Address::Unix(path) => {
+            let connection = if spec.server {
+                hub.serve_unix(path, spec.wait)
+            } else {
+                UnixStream::connect(path).and_then(|socket| hub.attach(socket))
+            };
+            let local = format!("unix:{}", path.display());
+            Some((local, connection.map_err(failed)?))
+        }
+        Address::Tcp(at) if !spec.server => {
+            let socket = TcpStream::connect(at).map_err(failed)?;
+            let connection = hub.attach_tcp(socket).map_err(failed)?;
+            Some((format!("tcp:{at}"), connection))
+        }
         Address::Tcp(at) => {
             let address = at
                 .to_socket_addrs()
@@ -188,12 +199,13 @@ fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<(), Failure> {
             if spec.websocket {
                 hub.serve_websocket(address, WebSocketPolicy::default())
                     .map_err(failed)?;
+                None
             } else {
-                hub.serve_tcp(address, spec.wait).map_err(failed)?;
+                let (bound, connection) = hub.serve_tcp(address, spec.wait).map_err(failed)?;
+                Some((format!("tcp:{bound}"), connection))
             }
         }
-    }
-    Ok(())
+    })
 }
 
 /// A file with the process number, removed at the end.

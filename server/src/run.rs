@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use ferrite_qmp::{Events, VmControl};
+use ferrite_qmp::{Events, HostControl, VmControl};
 use ferrite_vm::machine::Cause;
 use ferrite_vm::{Slice, Vm};
 
 use crate::chardev::mux::{Key, Mux};
 use crate::console::ConsoleMonitor;
 use crate::control::{Control, Facts, announce};
+use crate::host::HostSide;
 use crate::monitor::MonitorHub;
 use crate::signals::Signals;
 use crate::wake::Waker;
@@ -25,6 +26,8 @@ pub struct Host {
     pub vm: Vm,
     /// Facts for monitors.
     pub facts: Facts,
+    /// What belongs to the process.
+    pub host: HostSide,
     /// The event bus.
     pub events: Events,
     /// QMP sessions.
@@ -41,7 +44,7 @@ impl Host {
     /// Runs the machine to its end, and lets its last words reach terminal and monitors.
     pub fn run(mut self) {
         loop {
-            if self.waker.take() {
+            if self.waker.take() || self.host.dump().is_active() {
                 self.vm.poll_devices();
                 self.serve();
             }
@@ -61,6 +64,7 @@ impl Host {
                     let left = due.map_or(MAX_SLEEP, |ns| Duration::from_nanos(ns).min(MAX_SLEEP));
                     self.waker.wait(Some(left));
                 }
+                Slice::Stopped if self.host.dump().is_active() => {}
                 Slice::Stopped => self
                     .waker
                     .wait(self.events.next_due_ns().map(Duration::from_nanos)),
@@ -68,7 +72,7 @@ impl Host {
             }
         }
         self.monitors.finish(LAST_WORDS);
-        self.facts.characters.drain(LAST_WORDS);
+        self.host.characters.drain(LAST_WORDS);
     }
 
     /// Obeys monitors, keys and signals.
@@ -79,9 +83,12 @@ impl Host {
         let mut control = Control {
             vm: &mut self.vm,
             facts: &self.facts,
+            host: &mut self.host,
             events: &self.events,
         };
         self.monitors.poll(&mut control);
+        // A dump in the background; its failure is told by its event.
+        let _ = ferrite_qmp::dump::step(&mut control);
         if let Some((mux, monitor)) = &mut self.console {
             for key in mux.take_keys() {
                 match key {

@@ -27,6 +27,7 @@ pub mod json;
 pub mod schema;
 pub mod session;
 
+pub use commands::base64;
 pub use control::{Attachment, HostControl, MemoryFault, VmControl};
 pub use error::Error;
 pub use events::{EventSink, Events};

@@ -5,6 +5,7 @@ use ferrite_aarch64::log::Log;
 use ferrite_aarch64::platform::Platform;
 use ferrite_ir::Engine;
 use ferrite_machine::device::MachineRequest;
+use ferrite_machine::trace::Point;
 use ferrite_machine::{ResetKind, VirtualTime};
 
 use crate::boot::BootError;
@@ -234,6 +235,9 @@ impl Vm {
             RunState::Prelaunch | RunState::Paused => {
                 self.board.clock.start();
                 self.state = RunState::Running;
+                self.board
+                    .trace()
+                    .tell(Point::VmStateNotify, || "running 1 reason running".into());
                 self.events.push(VmEvent::Resume);
                 Ok(())
             }
@@ -246,6 +250,9 @@ impl Vm {
         if self.state == RunState::Shutdown {
             self.state = RunState::Paused;
         }
+        self.board
+            .trace()
+            .tell(Point::SystemReset, || format!("reason {}", cause.name()));
         self.events.push(VmEvent::Reset(cause));
         Ok(())
     }
@@ -277,6 +284,9 @@ impl Vm {
     fn halt(&mut self, state: RunState) {
         self.board.clock.stop();
         self.state = state;
+        self.board.trace().tell(Point::VmStateNotify, || {
+            format!("running 0 reason {}", state.name())
+        });
         self.events.push(VmEvent::Stop);
     }
 
@@ -340,6 +350,9 @@ impl Vm {
         match self.board.psci.power[index] {
             Power::Off => return false,
             Power::Pending { entry, context } => {
+                self.board.trace().tell(Point::GuestCpuReset, || {
+                    format!("cpu {index} entry {entry:#x}")
+                });
                 cpu.reset(entry);
                 cpu.set_x(0, context);
                 self.board.psci.power[index] = Power::On;

@@ -1,10 +1,12 @@
 //! Character back ends: the host's end of serial ports and consoles.
 
+pub mod connection;
 pub mod file;
 pub mod mux;
 pub mod pty;
 pub mod queue;
 pub mod ringbuf;
+pub mod shared;
 pub mod socket;
 pub mod stdio;
 

@@ -3,14 +3,16 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use ferrite_machine::backend::CharBackend;
 
 pub use ferrite_cli::chardev::Address;
 
+use super::connection::Connection;
 use super::queue::ByteQueue;
 use crate::wake::Waker;
 
@@ -28,6 +30,16 @@ impl Peer {
             }
             Self::Unix(s) => (Box::new(s.try_clone()?), Box::new(s.try_clone()?)),
         })
+    }
+
+    /// Its address, as `query-chardev` writes it; a path has none worth telling.
+    fn address(&self) -> String {
+        match self {
+            Self::Tcp(socket) => socket
+                .peer_addr()
+                .map_or_else(|_| String::new(), |peer| peer.to_string()),
+            Self::Unix(_) => String::new(),
+        }
     }
 
     fn shut_down(&self) {
@@ -60,11 +72,40 @@ impl Listener {
         })
     }
 
+    /// Where it listens, with the port that was chosen.
+    fn local(&self, address: &Address) -> String {
+        match (self, address) {
+            (Self::Tcp(listener), Address::Tcp(asked)) => match listener.local_addr() {
+                Ok(local) => format!("tcp:{local}"),
+                Err(_) => format!("tcp:{asked}"),
+            },
+            _ => name(address),
+        }
+    }
+
+    /// Lets a thread that waits in [`Self::accept`] go, for good.
+    fn shut_down(&self) {
+        use rustix::net::{Shutdown, shutdown};
+        // It may be shut down already.
+        let _ = match self {
+            Self::Tcp(listener) => shutdown(listener, Shutdown::Both),
+            Self::Unix(listener) => shutdown(listener, Shutdown::Both),
+        };
+    }
+
     fn accept(&self) -> io::Result<Peer> {
         Ok(match self {
             Self::Tcp(l) => Peer::Tcp(l.accept()?.0),
             Self::Unix(l) => Peer::Unix(l.accept()?.0),
         })
+    }
+}
+
+/// An address as `query-chardev` writes it.
+fn name(address: &Address) -> String {
+    match address {
+        Address::Tcp(at) => format!("tcp:{at}"),
+        Address::Unix(path) => format!("unix:{}", path.display()),
     }
 }
 
@@ -77,68 +118,137 @@ fn connect(address: &Address) -> io::Result<Peer> {
 
 /// The machine's end of the socket.
 pub struct Socket {
+    link: Arc<Link>,
+    listener: Option<Arc<Listener>>,
+    local: String,
+    /// A socket file to remove at the end.
+    path: Option<PathBuf>,
+}
+
+/// What the socket and its thread share.
+struct Link {
     input: ByteQueue,
     output: ByteQueue,
-    connected: Arc<AtomicBool>,
+    connected: AtomicBool,
+    connection: Connection,
+    /// The machine's end is gone.
+    closed: AtomicBool,
+    peer: Mutex<Option<Peer>>,
+    waker: Waker,
 }
 
 impl Socket {
     /// Listens at `address`; with `wait`, only returns once a peer is there.
     pub fn listen(address: &Address, wait: bool, waker: Waker) -> io::Result<Self> {
-        let listener = Listener::bind(address)?;
-        let socket = Self::unconnected();
+        let listener = Arc::new(Listener::bind(address)?);
+        let local = listener.local(address);
+        let link = Link::new(waker);
         let first = if wait { Some(listener.accept()?) } else { None };
-        let (input, output, connected) = socket.parts();
-        connected.store(first.is_some(), Ordering::Release);
+        link.connected.store(first.is_some(), Ordering::Release);
+        let (shared, accepting) = (Arc::clone(&link), Arc::clone(&listener));
         thread::spawn(move || {
             if let Some(peer) = first {
-                serve(&peer, &input, &output, &connected, &waker);
+                shared.serve(peer);
             }
-            while let Ok(peer) = listener.accept() {
-                serve(&peer, &input, &output, &connected, &waker);
+            while !shared.closed.load(Ordering::Acquire)
+                && let Ok(peer) = accepting.accept()
+            {
+                shared.serve(peer);
             }
         });
-        Ok(socket)
+        let path = match address {
+            Address::Unix(path) => Some(path.clone()),
+            Address::Tcp(_) => None,
+        };
+        Ok(Self {
+            link,
+            listener: Some(listener),
+            local,
+            path,
+        })
     }
 
     /// Connects to `address`.
     pub fn connect(address: &Address, waker: Waker) -> io::Result<Self> {
         let peer = connect(address)?;
-        let socket = Self::unconnected();
-        let (input, output, connected) = socket.parts();
-        connected.store(true, Ordering::Release);
-        thread::spawn(move || serve(&peer, &input, &output, &connected, &waker));
-        Ok(socket)
+        let link = Link::new(waker);
+        link.connected.store(true, Ordering::Release);
+        let shared = Arc::clone(&link);
+        thread::spawn(move || shared.serve(peer));
+        Ok(Self {
+            link,
+            listener: None,
+            local: name(address),
+            path: None,
+        })
     }
 
-    fn unconnected() -> Self {
-        Self {
-            input: ByteQueue::default(),
-            output: ByteQueue::default(),
-            connected: Arc::default(),
-        }
-    }
-
-    fn parts(&self) -> (ByteQueue, ByteQueue, Arc<AtomicBool>) {
-        (
-            self.input.clone(),
-            self.output.clone(),
-            self.connected.clone(),
-        )
+    /// Its own address and who is connected, for `query-chardev`.
+    #[must_use]
+    pub fn ends(&self) -> (String, Connection) {
+        (self.local.clone(), self.link.connection.clone())
     }
 }
 
-/// Carries bytes both ways until the peer is gone.
-fn serve(
-    peer: &Peer,
-    input: &ByteQueue,
-    output: &ByteQueue,
-    connected: &AtomicBool,
-    waker: &Waker,
-) {
-    let Ok((mut from, mut to)) = peer.split() else {
-        return;
-    };
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.link.closed.store(true, Ordering::Release);
+        if let Some(listener) = &self.listener {
+            listener.shut_down();
+        }
+        if let Some(peer) = self.link.peer().as_ref() {
+            peer.shut_down();
+        }
+        self.link.input.close();
+        self.link.output.close();
+        if let Some(path) = &self.path {
+            // Somebody may have tidied up already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Link {
+    fn new(waker: Waker) -> Arc<Self> {
+        Arc::new(Self {
+            input: ByteQueue::default(),
+            output: ByteQueue::default(),
+            connected: AtomicBool::new(false),
+            connection: Connection::default(),
+            closed: AtomicBool::new(false),
+            peer: Mutex::new(None),
+            waker,
+        })
+    }
+
+    fn peer(&self) -> MutexGuard<'_, Option<Peer>> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries bytes both ways until the peer is gone.
+    fn serve(&self, peer: Peer) {
+        let Ok((from, to)) = peer.split() else {
+            return;
+        };
+        self.connection.open(peer.address());
+        *self.peer() = Some(peer);
+        if !self.closed.load(Ordering::Acquire) {
+            carry(self, from, to);
+        }
+        self.connection.close();
+        *self.peer() = None;
+    }
+}
+
+/// Copies bytes both ways until the peer is gone.
+fn carry(link: &Link, mut from: Box<dyn Read + Send>, mut to: Box<dyn Write + Send>) {
+    let Link {
+        input,
+        output,
+        connected,
+        waker,
+        ..
+    } = link;
     connected.store(true, Ordering::Release);
     waker.wake();
     let live = Arc::new(AtomicBool::new(true));
@@ -162,7 +272,9 @@ fn serve(
     }
     connected.store(false, Ordering::Release);
     live.store(false, Ordering::Release);
-    peer.shut_down();
+    if let Some(peer) = link.peer().as_ref() {
+        peer.shut_down();
+    }
     // The writer may wait for bytes: a last one, which the closed peer never sees, lets it go.
     output.clear();
     output.try_push(&[0]);
@@ -175,17 +287,17 @@ impl CharBackend for Socket {
     fn write(&mut self, data: &[u8]) -> usize {
         // Without a peer, output goes nowhere, as with QEMU.
         if self.connected() {
-            self.output.try_push(data)
+            self.link.output.try_push(data)
         } else {
             data.len()
         }
     }
 
     fn read(&mut self, buf: &mut [u8]) -> usize {
-        self.input.try_pop(buf)
+        self.link.input.try_pop(buf)
     }
 
     fn connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
+        self.link.connected.load(Ordering::Acquire)
     }
 }

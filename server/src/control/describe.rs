@@ -1,13 +1,14 @@
 //! Records about a machine's host side, in the layout that QEMU's users and scripts know.
 
 use ferrite_qmp::schema::{
-    BlockDeviceInfo, BlockInfo, BlockdevCacheInfo, BlockdevDetectZeroesOptions, ImageInfo,
+    BlockDeviceInfo, BlockDeviceStats, BlockInfo, BlockStats, BlockdevCacheInfo,
+    BlockdevDetectZeroesOptions, ImageInfo,
 };
 
 use crate::launch::BlockFacts;
 
-/// A disk, as `query-block` tells of it.
-pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
+/// A disk's medium, as `query-named-block-nodes` tells of it.
+pub(super) fn medium(disk: &BlockFacts) -> BlockDeviceInfo {
     let file = disk.file.display().to_string();
     let image = ImageInfo {
         filename: file.clone(),
@@ -26,7 +27,7 @@ pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
         backing_filename_format: None,
         dirty_flag: Some(false),
     };
-    let inserted = BlockDeviceInfo {
+    BlockDeviceInfo {
         file,
         node_name: Some(disk.node_name()),
         ro: disk.read_only,
@@ -48,7 +49,11 @@ pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
             no_flush: false,
         },
         write_threshold: 0,
-    };
+    }
+}
+
+/// A disk, as `query-block` tells of it.
+pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
     BlockInfo {
         device: if disk.is_node {
             String::new()
@@ -59,8 +64,56 @@ pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
         r#type: "unknown".into(),
         removable: false,
         locked: false,
-        inserted: Some(inserted),
+        inserted: Some(medium(disk)),
         tray_open: None,
         io_status: None,
+    }
+}
+
+/// A disk's counters, as `query-blockstats` tells of them.
+pub(super) fn stats(disk: &BlockFacts, nodes: bool) -> BlockStats {
+    let counted = disk.stats.snapshot();
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let stats = BlockDeviceStats {
+        rd_bytes: count(counted.read.bytes),
+        wr_bytes: count(counted.write.bytes),
+        unmap_bytes: count(counted.unmap.bytes),
+        rd_operations: count(counted.read.operations),
+        wr_operations: count(counted.write.operations),
+        flush_operations: count(counted.flush.operations),
+        unmap_operations: count(counted.unmap.operations),
+        rd_total_time_ns: 0,
+        wr_total_time_ns: 0,
+        flush_total_time_ns: 0,
+        unmap_total_time_ns: 0,
+        wr_highest_offset: 0,
+        rd_merged: 0,
+        wr_merged: 0,
+        unmap_merged: 0,
+        idle_time_ns: None,
+        failed_rd_operations: count(counted.read.failed),
+        failed_wr_operations: count(counted.write.failed),
+        failed_flush_operations: count(counted.flush.failed),
+        failed_unmap_operations: count(counted.unmap.failed),
+        invalid_rd_operations: 0,
+        invalid_wr_operations: 0,
+        invalid_flush_operations: 0,
+        invalid_unmap_operations: 0,
+        account_invalid: false,
+        account_failed: false,
+        timed_stats: Vec::new(),
+    };
+    let device = match (nodes, disk.is_node) {
+        (true, _) => None,
+        (false, true) => Some(String::new()),
+        (false, false) => Some(disk.id.clone()),
+    };
+    BlockStats {
+        device,
+        qdev: None,
+        node_name: Some(disk.node_name()),
+        stats,
+        parent: None,
+        backing: None,
     }
 }

@@ -1,24 +1,33 @@
 //! The machine as its monitors see it.
 
 mod describe;
+mod models;
 
 use std::fs::File;
 use std::io;
 
+use ferrite_machine::RegionKind;
+use ferrite_machine::trace::Trace;
+use ferrite_qmp::dump::CpuState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
-    Accelerator, AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, CpuInstanceProperties,
-    MachineInfo, RebootAction, RunState, SetActionArguments, ShutdownAction, ShutdownCause,
-    SysEmuTarget,
+    Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
+    CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
+    HostMemPolicy, MachineInfo, Memdev, RebootAction, RunState, SetActionArguments, ShutdownAction,
+    ShutdownCause, SysEmuTarget,
 };
-use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
+use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
 use ferrite_vm::describe as text;
 use ferrite_vm::machine::{self, Cause, VmEvent};
 
-use crate::launch::{Characters, Disks};
+use crate::host::HostSide;
+use crate::launch::{BlockFacts, Disks};
+
+/// The name of the machine's memory.
+const MAIN_MEMORY: &str = "mach-virt.ram";
 
 /// A machine with what only its host knows.
 pub struct Control<'a> {
@@ -26,6 +35,8 @@ pub struct Control<'a> {
     pub vm: &'a mut Vm,
     /// Facts about it and its connections.
     pub facts: &'a Facts,
+    /// What belongs to the process.
+    pub host: &'a mut HostSide,
     /// Where its events go.
     pub events: &'a Events,
 }
@@ -36,8 +47,6 @@ pub struct Facts {
     pub name: Option<String>,
     /// `-uuid`.
     pub uuid: [u8; 16],
-    /// Character back ends.
-    pub characters: Characters,
     /// Disks.
     pub disks: Disks,
     /// Network ports, in the lines of `info network`.
@@ -108,7 +117,7 @@ impl VmControl for Control<'_> {
             numa_mem_supported: false,
             deprecated: false,
             default_cpu_type: Some("max-arm-cpu".into()),
-            default_ram_id: Some("mach-virt.ram".into()),
+            default_ram_id: Some(MAIN_MEMORY.into()),
             acpi: false,
         }]
     }
@@ -243,10 +252,10 @@ impl VmControl for Control<'_> {
     fn chardevs(&self) -> Vec<ChardevInfo> {
         let info = |facts: &crate::launch::CharFacts| ChardevInfo {
             label: facts.label.clone(),
-            filename: facts.filename.clone(),
+            filename: facts.filename(),
             frontend_open: facts.frontend_open,
         };
-        self.facts.characters.facts().iter().map(info).collect()
+        self.host.characters.facts().iter().map(info).collect()
     }
 
     fn network(&self) -> String {
@@ -266,6 +275,82 @@ impl VmControl for Control<'_> {
         announce(self.vm, self.events);
     }
 
+    fn host(&mut self) -> Option<&mut dyn HostControl> {
+        Some(self.host)
+    }
+
+    fn trace(&self) -> Option<&Trace> {
+        Some(self.vm.board().trace())
+    }
+
+    fn emit(&mut self, event: &Event) {
+        // What the machine has gathered happened before.
+        announce(self.vm, self.events);
+        self.events.emit(event);
+    }
+
+    fn cpu_definitions(&self) -> Vec<CpuDefinitionInfo> {
+        models::definitions()
+    }
+
+    fn expand_cpu_model(&self, model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error> {
+        models::expand(model)
+    }
+
+    fn halted(&mut self, cpu: usize) -> bool {
+        let cpu = self.vm.cpus().get(cpu);
+        cpu.is_some_and(|cpu| cpu.halted().is_some())
+    }
+
+    fn cpu_state(&mut self, cpu: usize) -> Option<CpuState> {
+        let (cpu, board) = self.vm.cpu_and_board(cpu)?;
+        let mut register = |name| cpu.system_register(board, name).unwrap_or(0) as u32;
+        let (fpcr, fpsr) = (register("fpcr"), register("fpsr"));
+        Some(CpuState {
+            x: std::array::from_fn(|n| cpu.x(n as u32)),
+            sp: cpu.sp(),
+            pc: cpu.pc(),
+            pstate: cpu.pstate(),
+            v: std::array::from_fn(|n| cpu.v(n as u32)),
+            fpsr,
+            fpcr,
+        })
+    }
+
+    fn ram_ranges(&self) -> Vec<(u64, u64)> {
+        let map = self.vm.board().map();
+        let ram = map.regions().iter().filter_map(|region| {
+            matches!(region.kind, RegionKind::Ram(_)).then_some((region.base.0, region.len))
+        });
+        ram.collect()
+    }
+
+    fn memdevs(&mut self) -> Vec<Memdev> {
+        let mut all = vec![Memdev {
+            id: Some(MAIN_MEMORY.into()),
+            size: self.base_memory(),
+            merge: true,
+            dump: true,
+            prealloc: false,
+            share: false,
+            reserve: Some(true),
+            host_nodes: Vec::new(),
+            policy: HostMemPolicy::Default,
+        }];
+        all.extend(self.host.memdevs());
+        all
+    }
+
+    fn block_stats(&self, nodes: bool) -> Vec<BlockStats> {
+        let shown = |disk: &&BlockFacts| nodes || disk.attached || !disk.is_node;
+        let disks = self.facts.disks.facts().filter(shown);
+        disks.map(|disk| describe::stats(disk, nodes)).collect()
+    }
+
+    fn block_nodes(&self) -> Vec<BlockDeviceInfo> {
+        self.facts.disks.facts().map(describe::medium).collect()
+    }
+
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>> {
         Ok(Box::new(File::create(path)?))
     }
@@ -273,7 +358,7 @@ impl VmControl for Control<'_> {
 
 impl Control<'_> {
     fn ring(&self, id: &str) -> Result<&crate::chardev::ringbuf::RingBuf, Error> {
-        let characters = &self.facts.characters;
+        let characters = &self.host.characters;
         characters.ring(id).ok_or_else(|| {
             match characters.facts().iter().any(|facts| facts.label == id) {
                 true => Error::generic(format!("{id} is not a ringbuf device")),

@@ -4,12 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use ferrite_machine::backend::CharBackend;
+use ferrite_qmp::error::Error;
 
 use super::LaunchError;
+use crate::chardev::connection::Connection;
 use crate::chardev::file::FileOutput;
 use crate::chardev::mux::Mux;
 use crate::chardev::queue::ByteQueue;
 use crate::chardev::ringbuf::RingBuf;
+use crate::chardev::shared::Shared;
 use crate::chardev::socket::{Address, Socket};
 use crate::chardev::stdio::{self, RawMode};
 use crate::chardev::{Null, Stream, pty};
@@ -18,20 +21,35 @@ use crate::cli::{CommandLine, MonitorMode};
 use crate::wake::Waker;
 
 /// What `query-chardev` tells of a back end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct CharFacts {
     /// Its name.
     pub label: String,
-    /// What it is connected to, as QEMU writes it.
+    /// What it is connected to, as QEMU writes it; for a socket, its own address.
     pub filename: String,
     /// Whether a device or monitor uses it.
     pub frontend_open: bool,
+    /// For a socket: who is connected, and whether it is a server's.
+    connection: Option<(Connection, bool)>,
+    /// The back end, where it is not the monitors'.
+    backend: Option<Shared>,
+}
+
+impl CharFacts {
+    /// What it is connected to now, as QEMU writes it.
+    #[must_use]
+    pub fn filename(&self) -> String {
+        match &self.connection {
+            Some((connection, server)) => connection.describe(&self.filename, *server),
+            None => self.filename.clone(),
+        }
+    }
 }
 
 /// Where a monitor is reached.
 pub enum MonitorEnd {
-    /// A socket, which the monitor's own transport opens.
-    Socket(SocketSpec),
+    /// A socket, which the monitor's own transport opens, and the back end's name.
+    Socket(SocketSpec, String),
     /// The terminal, for itself.
     Stdio,
     /// The terminal, shared with the serial port.
@@ -238,7 +256,7 @@ impl Characters {
         match kind {
             ChardevKind::Socket(spec) => {
                 self.note(label, describe(spec));
-                Ok(MonitorEnd::Socket(spec.clone()))
+                Ok(MonitorEnd::Socket(spec.clone(), label.to_owned()))
             }
             ChardevKind::Stdio { .. } => {
                 if self.raw_mode.is_some() {
@@ -255,6 +273,14 @@ impl Characters {
 
     /// Opens the chardev of this name for a device.
     pub(super) fn take(&mut self, id: &str) -> Result<Box<dyn CharBackend>, LaunchError> {
+        // One that is open already, and free: made by a monitor, or released by a device.
+        let open = self.facts.iter_mut().find(|facts| facts.label == id);
+        if let Some(facts) = open.filter(|facts| !facts.frontend_open)
+            && let Some(backend) = &facts.backend
+        {
+            facts.frontend_open = true;
+            return Ok(Box::new(backend.clone()));
+        }
         let spec = self.take_spec(id)?;
         self.open(id, &spec.kind)
     }
@@ -296,7 +322,76 @@ impl Characters {
             label: label.to_owned(),
             filename,
             frontend_open: true,
+            connection: None,
+            backend: None,
         });
+    }
+
+    /// A monitor's socket is served: who is connected is told by `connection`.
+    pub fn connected(&mut self, label: &str, local: String, connection: Connection, server: bool) {
+        if let Some(facts) = self.facts.iter_mut().find(|facts| facts.label == label) {
+            facts.filename = local;
+            facts.connection = Some((connection, server));
+        }
+    }
+
+    /// Whether there is a back end of this name.
+    #[must_use]
+    pub fn exists(&self, label: &str) -> bool {
+        self.facts.iter().any(|facts| facts.label == label)
+    }
+
+    /// Makes a back end that nothing uses yet, and returns what it is connected to.
+    pub fn add(&mut self, label: &str, kind: &ChardevKind) -> Result<String, String> {
+        self.open(label, kind).map_err(|error| plain(&error))?;
+        let facts = self.facts.last_mut().ok_or("it is gone")?;
+        facts.frontend_open = false;
+        Ok(facts.filename.clone())
+    }
+
+    /// Exchanges a back end under whatever uses it.
+    pub fn change(&mut self, label: &str, kind: &ChardevKind) -> Result<String, String> {
+        let at = self.facts.iter().position(|facts| facts.label == label);
+        let at = at.ok_or("it is gone")?;
+        let Some(shared) = self.facts[at].backend.clone() else {
+            return Err("a monitor uses it".into());
+        };
+        // A ring of the same name is found by it, so the old one goes first.
+        let old_ring = self.rings.iter().position(|(name, _)| name == label);
+        let old_ring = old_ring.map(|at| self.rings.remove(at));
+        let (backend, filename, connection) = match self.make(label, kind) {
+            Ok(made) => made,
+            Err(error) => {
+                self.rings.extend(old_ring);
+                return Err(plain(&error));
+            }
+        };
+        shared.replace(backend);
+        let facts = &mut self.facts[at];
+        facts.filename.clone_from(&filename);
+        facts.connection = connection;
+        Ok(filename)
+    }
+
+    /// Deletes a back end that nothing uses.
+    pub fn remove(&mut self, label: &str) -> Result<(), Error> {
+        let at = self.facts.iter().position(|facts| facts.label == label);
+        let at = at.ok_or_else(|| Error::generic(format!("Chardev '{label}' not found")))?;
+        if self.facts[at].frontend_open {
+            return Err(Error::generic(format!("Chardev '{label}' is busy")));
+        }
+        self.facts.remove(at);
+        self.rings.retain(|(name, _)| name != label);
+        self.specs.retain(|spec| spec.id != label);
+        Ok(())
+    }
+
+    /// A device no longer uses the back end of this name.
+    pub fn release(&mut self, label: &str) {
+        self.used.retain(|used| used != label);
+        if let Some(facts) = self.facts.iter_mut().find(|facts| facts.label == label) {
+            facts.frontend_open = false;
+        }
     }
 
     fn open(
@@ -304,10 +399,26 @@ impl Characters {
         label: &str,
         kind: &ChardevKind,
     ) -> Result<Box<dyn CharBackend>, LaunchError> {
+        let (backend, filename, connection) = self.make(label, kind)?;
+        if let ChardevKind::Pty = kind {
+            let name = filename.trim_start_matches("pty:");
+            println!("char device redirected to {name} (label {label})");
+        }
+        let backend = Shared::new(backend);
+        self.note(label, filename);
+        if let Some(facts) = self.facts.last_mut() {
+            facts.connection = connection;
+            facts.backend = Some(backend.clone());
+        }
+        Ok(Box::new(backend))
+    }
+
+    fn make(&mut self, label: &str, kind: &ChardevKind) -> Result<Made, LaunchError> {
         let host = |error: io::Error| LaunchError::Host {
             what: format!("chardev {label}"),
             error,
         };
+        let mut connection = None;
         let (backend, filename): (Box<dyn CharBackend>, String) = match kind {
             ChardevKind::Null => (Box::new(Null), "null".into()),
             ChardevKind::Stdio { signal } => {
@@ -325,7 +436,6 @@ impl Characters {
             ),
             ChardevKind::Pty => {
                 let (stream, name) = pty::open(self.waker.clone()).map_err(host)?;
-                println!("char device redirected to {name} (label {label})");
                 (Box::new(stream), format!("pty:{name}"))
             }
             ChardevKind::RingBuf { size } => {
@@ -344,17 +454,31 @@ impl Characters {
                     true => Socket::listen(&spec.address, spec.wait, self.waker.clone()),
                     false => Socket::connect(&spec.address, self.waker.clone()),
                 };
-                (
-                    Box::new(socket.map_err(|error| LaunchError::Host {
-                        what: what(),
-                        error,
-                    })?),
-                    describe(spec),
-                )
+                let socket = socket.map_err(|error| LaunchError::Host {
+                    what: what(),
+                    error,
+                })?;
+                let (local, peer) = socket.ends();
+                connection = Some((peer, spec.server));
+                (Box::new(socket), local)
             }
         };
-        self.note(label, filename);
-        Ok(backend)
+        Ok((backend, filename, connection))
+    }
+}
+
+/// A back end, what it is connected to, and for a socket who is and whether it is a server's.
+type Made = (Box<dyn CharBackend>, String, Option<(Connection, bool)>);
+
+/// An error of the host, without what it was about.
+fn plain(error: &LaunchError) -> String {
+    let text = match error {
+        LaunchError::Host { error, .. } => error.to_string(),
+        other => other.to_string(),
+    };
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }
 

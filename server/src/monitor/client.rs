@@ -1,10 +1,12 @@
 //! One connected client: its session, shared by the VM's thread and the transport's tasks.
 
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ferrite_qmp::json::Limits;
-use ferrite_qmp::{EventSink, Session, VmControl};
+use ferrite_qmp::{Attachment, EventSink, Session, VmControl};
 use tokio::sync::Notify;
 
 use super::hub::Ready;
@@ -39,7 +41,15 @@ pub(super) struct Client {
     /// There are lines that only the writer task can send, or the connection is to be closed.
     pub(super) flush: Notify,
     closed: AtomicBool,
+    /// File descriptors that came along and were not asked for yet, oldest first.
+    attached: Mutex<VecDeque<OwnedFd>>,
 }
+
+/// Descriptors that wait at most; more are closed.
+const ATTACHED: usize = 16;
+
+/// Commands that take a descriptor that came along.
+const TAKES_DESCRIPTOR: &[&str] = &["add-fd", "getfd"];
 
 impl Client {
     pub(super) fn new(writer: Writer, ready: Arc<Ready>) -> Arc<Self> {
@@ -54,11 +64,24 @@ impl Client {
             progress: Notify::new(),
             flush: Notify::new(),
             closed: AtomicBool::new(false),
+            attached: Mutex::default(),
         })
     }
 
     pub(super) fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attached(&self) -> MutexGuard<'_, VecDeque<OwnedFd>> {
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a descriptor that came along for the command that asks for it.
+    pub(super) fn attach(&self, fd: OwnedFd) {
+        let mut attached = self.attached();
+        if attached.len() < ATTACHED {
+            attached.push_back(fd);
+        }
     }
 
     /// Hands bytes to the session, a chunk at a time, waiting while it is busy. False once the
@@ -138,6 +161,12 @@ impl Client {
         }
         let request = self.session().take_request();
         if let Some(request) = request {
+            if TAKES_DESCRIPTOR.contains(&request.command())
+                && let Some(host) = vm.host()
+            {
+                let fd = self.attached().pop_front();
+                host.attach(fd.map(|fd| -> Attachment { Box::new(fd) }));
+            }
             let response = request.execute(vm);
             self.session().complete(response);
         }

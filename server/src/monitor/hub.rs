@@ -19,6 +19,7 @@ use super::origin::WebSocketPolicy;
 use super::socket::Socket;
 use super::stream::{self, StreamListener};
 use super::{stdio, websocket};
+use crate::chardev::connection::Connection;
 
 /// Called from any thread when [`MonitorHub::poll`] has something to do: it ends the machine's
 /// sleep or its slice of guest execution. It must not wait, and not call the hub.
@@ -160,8 +161,9 @@ impl MonitorHub {
     }
 
     /// Serves a unix socket at `path`, one client at a time; a socket file that is there is
-    /// replaced. With `wait`, returns when the first client has connected.
-    pub fn serve_unix(&self, path: &Path, wait: bool) -> io::Result<()> {
+    /// replaced. With `wait`, returns when the first client has connected. What is returned tells who
+    /// is connected.
+    pub fn serve_unix(&self, path: &Path, wait: bool) -> io::Result<Connection> {
         if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
             std::fs::remove_file(path)?;
         }
@@ -178,7 +180,7 @@ impl MonitorHub {
         &self,
         listener: std::os::unix::net::UnixListener,
         wait: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<Connection> {
         let first = if wait {
             listener.set_nonblocking(false)?;
             Some(listener.accept()?.0)
@@ -196,7 +198,11 @@ impl MonitorHub {
     }
 
     /// Serves TCP at `address`, one client at a time. Returns the address with the port chosen.
-    pub fn serve_tcp(&self, address: SocketAddr, wait: bool) -> io::Result<SocketAddr> {
+    pub fn serve_tcp(
+        &self,
+        address: SocketAddr,
+        wait: bool,
+    ) -> io::Result<(SocketAddr, Connection)> {
         let listener = std::net::TcpListener::bind(address)?;
         let bound = listener.local_addr()?;
         let first = if wait {
@@ -205,11 +211,11 @@ impl MonitorHub {
             None
         };
         listener.set_nonblocking(true)?;
-        self.spawn(|| {
+        let connection = self.spawn(|| {
             let first = first.map(tcp).transpose()?;
             Ok((StreamListener::Tcp(TcpListener::from_std(listener)?), first))
         })?;
-        Ok(bound)
+        Ok((bound, connection))
     }
 
     /// Serves WebSockets at `address`, to any number of clients, each a monitor of its own.
@@ -229,21 +235,25 @@ impl MonitorHub {
     }
 
     /// Serves the client at the other end of a connected unix socket.
-    pub fn attach(&self, socket: std::os::unix::net::UnixStream) -> io::Result<()> {
+    pub fn attach(&self, socket: std::os::unix::net::UnixStream) -> io::Result<Connection> {
         let runtime = self.runtime()?;
         let _guard = runtime.enter();
         let (socket, hosting) = (unix(socket)?, self.hosting.clone());
-        runtime.spawn(async move { stream::serve(&hosting, socket).await });
-        Ok(())
+        let connection = Connection::default();
+        let state = connection.clone();
+        runtime.spawn(async move { stream::serve(&hosting, socket, &state).await });
+        Ok(connection)
     }
 
     /// Serves the client at the other end of a connected TCP socket.
-    pub fn attach_tcp(&self, socket: std::net::TcpStream) -> io::Result<()> {
+    pub fn attach_tcp(&self, socket: std::net::TcpStream) -> io::Result<Connection> {
         let runtime = self.runtime()?;
         let _guard = runtime.enter();
         let (socket, hosting) = (tcp(socket)?, self.hosting.clone());
-        runtime.spawn(async move { stream::serve(&hosting, socket).await });
-        Ok(())
+        let connection = Connection::default();
+        let state = connection.clone();
+        runtime.spawn(async move { stream::serve(&hosting, socket, &state).await });
+        Ok(connection)
     }
 
     /// Serves standard input and output.
@@ -262,7 +272,7 @@ impl MonitorHub {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(written);
-        self.attach(socket)
+        self.attach(socket).map(drop)
     }
 
     /// Ends all monitors once their answers and events are sent, in at most about this long.
@@ -293,12 +303,13 @@ impl MonitorHub {
     fn spawn(
         &self,
         listener: impl FnOnce() -> io::Result<(StreamListener, Option<Socket>)>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Connection> {
         let runtime = self.runtime()?;
         let _guard = runtime.enter();
         let (listener, first) = listener()?;
-        runtime.spawn(listener.serve(self.hosting.clone(), first));
-        Ok(())
+        let connection = Connection::default();
+        runtime.spawn(listener.serve(self.hosting.clone(), first, connection.clone()));
+        Ok(connection)
     }
 }
 

@@ -1,8 +1,12 @@
 //! Unix and TCP sockets: nonblocking, writable from any thread.
 
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::client::{CHUNK, Client};
@@ -28,10 +32,27 @@ impl Socket {
         }
     }
 
-    pub(super) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+    /// Reads what is there; file descriptors that come along (SCM_RIGHTS) go to `attach`.
+    pub(super) fn try_read(
+        &self,
+        into: &mut [u8],
+        attach: impl FnMut(OwnedFd),
+    ) -> io::Result<usize> {
         match self {
-            Self::Unix(socket) => socket.try_read(into),
+            Self::Unix(socket) => {
+                socket.try_io(Interest::READABLE, || receive(socket.as_fd(), into, attach))
+            }
             Self::Tcp(socket) => socket.try_read(into),
+        }
+    }
+
+    /// The other end's address, as `query-chardev` writes it; a path has none worth telling.
+    pub(super) fn peer(&self) -> String {
+        match self {
+            Self::Unix(_) => String::new(),
+            Self::Tcp(socket) => socket
+                .peer_addr()
+                .map_or_else(|_| String::new(), |peer| peer.to_string()),
         }
     }
 
@@ -41,6 +62,34 @@ impl Socket {
             Self::Tcp(socket) => socket.try_write(from),
         }
     }
+}
+
+/// Descriptors that one read takes at most; the system closes more.
+const RIGHTS: usize = 16;
+
+/// Reads bytes with the file descriptors that come along.
+fn receive(
+    socket: BorrowedFd<'_>,
+    into: &mut [u8],
+    attach: impl FnMut(OwnedFd),
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RIGHTS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(into)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .for_each(attach);
+    Ok(message.bytes)
 }
 
 /// How far a client's lines went.

@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::client::{CHUNK, Client, Writer};
 use super::hub::Hosting;
 use super::socket::{Socket, SocketWriter};
+use crate::chardev::connection::Connection;
 
 /// A listening socket for byte streams.
 pub(super) enum StreamListener {
@@ -28,13 +29,18 @@ impl StreamListener {
     }
 
     /// Serves one client at a time, as QEMU does: the next one is accepted when the last has left.
-    pub(super) async fn serve(self, hosting: Hosting, first: Option<Socket>) {
+    pub(super) async fn serve(
+        self,
+        hosting: Hosting,
+        first: Option<Socket>,
+        connection: Connection,
+    ) {
         if let Some(socket) = first {
-            serve(&hosting, socket).await;
+            serve(&hosting, socket, &connection).await;
         }
         loop {
             match self.accept().await {
-                Ok(socket) => serve(&hosting, socket).await,
+                Ok(socket) => serve(&hosting, socket, &connection).await,
                 // A client that left before it was accepted, or the process is out of files.
                 Err(_) => tokio::time::sleep(super::hub::ACCEPT_PAUSE).await,
             }
@@ -43,8 +49,9 @@ impl StreamListener {
 }
 
 /// Serves one client until it leaves.
-pub(super) async fn serve(hosting: &Hosting, socket: Socket) {
+pub(super) async fn serve(hosting: &Hosting, socket: Socket, connection: &Connection) {
     let socket = Arc::new(socket);
+    connection.open(socket.peer());
     let writer = SocketWriter::new(Arc::clone(&socket));
     let client = hosting.connect(Writer::Socket(writer));
     tokio::select! {
@@ -52,6 +59,7 @@ pub(super) async fn serve(hosting: &Hosting, socket: Socket) {
         () = write(&socket, &client) => {}
     }
     client.close();
+    connection.close();
 }
 
 /// Reads until the client closes its side, then until its last request is answered.
@@ -61,7 +69,7 @@ async fn read(socket: &Socket, client: &Client) {
         if socket.readable().await.is_err() {
             return;
         }
-        match socket.try_read(&mut buffer) {
+        match socket.try_read(&mut buffer, |fd| client.attach(fd)) {
             Ok(0) => break,
             Ok(len) => {
                 if !client.receive(&buffer[..len]).await {

@@ -129,7 +129,7 @@ fn socket_path() -> PathBuf {
 /// A machine with a monitor on a unix socket.
 fn on_unix() -> (Machine, PathBuf) {
     let path = socket_path();
-    let (machine, ()) = Machine::start(|hub| hub.serve_unix(&path, false).unwrap());
+    let (machine, ()) = Machine::start(|hub| drop(hub.serve_unix(&path, false).unwrap()));
     (machine, path)
 }
 

@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The bytes as base64 with padding.
-pub(super) fn encode(data: &[u8]) -> String {
+pub fn encode(data: &[u8]) -> String {
     let mut out = String::with_capacity(data.len().div_ceil(3) * 4);
     for group in data.chunks(3) {
         let bits = group.iter().enumerate().fold(0u32, |bits, (i, &byte)| {
@@ -22,7 +22,7 @@ pub(super) fn encode(data: &[u8]) -> String {
 
 /// The bytes that base64 text stands for. Characters outside the alphabet are skipped, as QEMU's
 /// decoder does, and so are bits that do not fill a byte.
-pub(super) fn decode(text: &str) -> Vec<u8> {
+pub fn decode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0u32, 0);
     for byte in text.bytes().take_while(|&byte| byte != b'=') {

@@ -1,7 +1,7 @@
 //! What each command does. A module of the schema is a file here.
 
 mod acpi;
-mod base64;
+pub mod base64;
 mod block_core;
 mod char;
 mod control;

@@ -12,12 +12,14 @@ use ferrite_devices::gicv2m::GicV2m;
 use ferrite_devices::pci::PciHost;
 use ferrite_devices::pl061::Pl061;
 use ferrite_machine::device::MachineRequest;
+use ferrite_machine::trace::{Point, Trace};
 use ferrite_machine::{
     AddressMap, Cx, Device, DeviceId, Dma, Message, RegionKind, ResetKind, VirtualTime, Wiring,
 };
 use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
 
 use super::memory_map::{FLASH, spi};
+use super::tracing::Access;
 use crate::clock::Clock;
 use crate::psci::Psci;
 
@@ -76,6 +78,7 @@ pub struct Board {
     requests: Vec<MachineRequest>,
     events: bool,
     maintenance: Vec<(usize, Maintenance)>,
+    trace: Trace,
 }
 
 /// The parts that a board is assembled from.
@@ -123,7 +126,14 @@ impl Board {
             requests: Vec::new(),
             events: false,
             maintenance: Vec::new(),
+            trace: Trace::default(),
         }
+    }
+
+    /// The machine's trace points.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// Guest-physical memory.
@@ -281,6 +291,9 @@ impl Board {
             let pin = changed.trailing_zeros();
             changed &= changed - 1;
             if let Some(spi) = slot.spis.get(pin as usize) {
+                let level = slot.driven >> pin & 1;
+                self.trace
+                    .tell(Point::GicSetIrq, || format!("irq {spi} level {level}"));
                 self.gic.set_spi(*spi, slot.driven >> pin & 1 != 0);
             }
         }
@@ -391,6 +404,62 @@ impl Board {
     }
 }
 
+impl Board {
+    fn read_target(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
+        match self.target(at, bytes)? {
+            (RegionKind::Device(GIC, frame), offset) => self
+                .gic_frame_read(cpu, frame, offset, bytes)
+                .map_err(|_| BusError),
+            (RegionKind::Device(id, region), offset) => self
+                .with_device(id, |device, cx| device.read(cx, region, offset, bytes))
+                .unwrap_or(Err(ferrite_machine::BusError))
+                .map_err(|_| BusError),
+            (RegionKind::Ram(base) | RegionKind::Rom(base, _), offset) => {
+                let mut data = [0; 8];
+                let data_len = data.len().min(bytes as usize);
+                self.ram
+                    .read_bytes(base.offset(offset), &mut data[..data_len])
+                    .ok_or(BusError)?;
+                Ok(u64::from_le_bytes(data))
+            }
+        }
+    }
+
+    fn write_target(
+        &mut self,
+        cpu: usize,
+        at: GuestPhys,
+        bytes: u64,
+        value: u64,
+    ) -> Result<(), BusError> {
+        match self.target(at, bytes)? {
+            (RegionKind::Device(GIC, frame), offset) => self
+                .gic_frame_write(cpu, frame, offset, bytes, value)
+                .map_err(|_| BusError),
+            (RegionKind::Device(id, region) | RegionKind::Rom(_, Some((id, region))), offset) => {
+                self.with_device(id, |device, cx| {
+                    device.write(cx, region, offset, bytes, value)
+                })
+                .unwrap_or(Err(ferrite_machine::BusError))
+                .map_err(|_| BusError)
+            }
+            (RegionKind::Rom(..), _) => Ok(()),
+            (RegionKind::Ram(base), offset) => {
+                let data = value.to_le_bytes();
+                let data = data.get(..bytes as usize).ok_or(BusError)?;
+                self.ram
+                    .write_bytes(base.offset(offset), data)
+                    .ok_or(BusError)
+            }
+        }
+    }
+
+    /// The type of a device.
+    pub(super) fn kind_of(&self, id: DeviceId) -> &'static str {
+        self.slots.get(id.0).map_or("", |slot| slot.device.kind())
+    }
+}
+
 impl Platform for Board {
     fn ram(&self) -> &Arc<GuestRam> {
         &self.ram
@@ -420,46 +489,30 @@ impl Platform for Board {
     }
 
     fn read(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
-        match self.target(at, bytes)? {
-            (RegionKind::Device(GIC, frame), offset) => self
-                .gic_frame_read(cpu, frame, offset, bytes)
-                .map_err(|_| BusError),
-            (RegionKind::Device(id, region), offset) => self
-                .with_device(id, |device, cx| device.read(cx, region, offset, bytes))
-                .unwrap_or(Err(ferrite_machine::BusError))
-                .map_err(|_| BusError),
-            (RegionKind::Ram(base) | RegionKind::Rom(base, _), offset) => {
-                let mut data = [0; 8];
-                let data_len = data.len().min(bytes as usize);
-                self.ram
-                    .read_bytes(base.offset(offset), &mut data[..data_len])
-                    .ok_or(BusError)?;
-                Ok(u64::from_le_bytes(data))
-            }
+        let result = self.read_target(cpu, at, bytes);
+        if self.trace.any() {
+            self.trace_access(Access {
+                cpu,
+                at,
+                bytes,
+                value: result.unwrap_or_default(),
+                write: false,
+            });
         }
+        result
     }
 
     fn write(&mut self, cpu: usize, at: GuestPhys, bytes: u64, value: u64) -> Result<(), BusError> {
-        match self.target(at, bytes)? {
-            (RegionKind::Device(GIC, frame), offset) => self
-                .gic_frame_write(cpu, frame, offset, bytes, value)
-                .map_err(|_| BusError),
-            (RegionKind::Device(id, region) | RegionKind::Rom(_, Some((id, region))), offset) => {
-                self.with_device(id, |device, cx| {
-                    device.write(cx, region, offset, bytes, value)
-                })
-                .unwrap_or(Err(ferrite_machine::BusError))
-                .map_err(|_| BusError)
-            }
-            (RegionKind::Rom(..), _) => Ok(()),
-            (RegionKind::Ram(base), offset) => {
-                let data = value.to_le_bytes();
-                let data = data.get(..bytes as usize).ok_or(BusError)?;
-                self.ram
-                    .write_bytes(base.offset(offset), data)
-                    .ok_or(BusError)
-            }
+        if self.trace.any() {
+            self.trace_access(Access {
+                cpu,
+                at,
+                bytes,
+                value,
+                write: true,
+            });
         }
+        self.write_target(cpu, at, bytes, value)
     }
 
     fn counter(&self) -> u64 {
@@ -495,6 +548,9 @@ impl Platform for Board {
         if conduit != Conduit::Hvc {
             return None;
         }
+        self.trace.tell(Point::PsciCall, || {
+            format!("cpu {cpu} arguments {arguments:x?}")
+        });
         let Some(answer) = self.psci.call(cpu, arguments) else {
             // Unknown services answer "not supported" by the SMC calling convention.
             return Some(FirmwareResult {

@@ -7,6 +7,7 @@ pub mod fdt;
 mod firmware;
 mod given_tree;
 pub mod memory_map;
+mod tracing;
 
 pub use board::{Board, DeviceInfo};
 pub use boot_source::{BootSource, Start};

@@ -37,7 +37,7 @@ fn a_conversation_on_a_unix_socket() {
 #[test]
 fn tcp_works_alike_and_waits_for_nobody() {
     let (_machine, address) =
-        Machine::start(|hub| hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap());
+        Machine::start(|hub| hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap().0);
     let stream = TcpStream::connect(address).unwrap();
     let mut client = Client::negotiated(stream);
     assert_eq!(
@@ -52,8 +52,10 @@ fn with_wait_the_first_client_is_awaited() {
     let (told, machine) = mpsc::channel();
     let place = path.clone();
     let waiting = thread::spawn(move || {
-        told.send(Machine::start(|hub| hub.serve_unix(&place, true).unwrap()))
-            .unwrap();
+        told.send(Machine::start(|hub| {
+            drop(hub.serve_unix(&place, true).unwrap())
+        }))
+        .unwrap();
     });
     let stream = loop {
         if let Ok(stream) = UnixStream::connect(&path) {
@@ -136,7 +138,7 @@ fn a_client_that_does_not_read_stalls_itself_only() {
     let path = socket_path();
     let (machine, address) = Machine::start(|hub| {
         hub.serve_unix(&path, false).unwrap();
-        hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap()
+        hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap().0
     });
     let mut lazy = Client::negotiated(connect(&path));
     // Answers of some 20 KiB each, never read: the server has to stop taking requests.

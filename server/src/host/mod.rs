@@ -1,0 +1,132 @@
+//! The host's side of what monitors ask for: descriptors, objects, character back ends.
+
+mod chardevs;
+mod fds;
+mod objects;
+mod options;
+
+use std::io;
+
+use ferrite_qmp::HostControl;
+use ferrite_qmp::control::Attachment;
+use ferrite_qmp::dump::DumpState;
+use ferrite_qmp::error::Error;
+use ferrite_qmp::schema::{
+    AddfdInfo, ChardevBackend, ChardevBackendKind, ChardevReturn, CommandLineOptionInfo, FdsetInfo,
+    IOThreadInfo, Memdev, ObjectOptions, ObjectType,
+};
+
+use crate::launch::Characters;
+use fds::Descriptors;
+use objects::Objects;
+
+/// What belongs to the process rather than to the machine.
+pub struct HostSide {
+    /// Character back ends.
+    pub characters: Characters,
+    descriptors: Descriptors,
+    objects: Objects,
+    dump: DumpState,
+}
+
+impl HostSide {
+    /// With these back ends, and nothing else yet.
+    #[must_use]
+    pub fn new(characters: Characters) -> Self {
+        Self {
+            characters,
+            descriptors: Descriptors::default(),
+            objects: Objects::default(),
+            dump: DumpState::default(),
+        }
+    }
+
+    /// Memory that objects hold.
+    #[must_use]
+    pub fn memdevs(&self) -> Vec<Memdev> {
+        self.objects.memdevs()
+    }
+}
+
+impl HostControl for HostSide {
+    fn attach(&mut self, attachment: Option<Attachment>) {
+        self.descriptors.attach(attachment);
+    }
+
+    fn getfd(&mut self, name: &str) -> Result<(), Error> {
+        self.descriptors.name(name)
+    }
+
+    fn closefd(&mut self, name: &str) -> Result<(), Error> {
+        self.descriptors.close(name)
+    }
+
+    fn add_fd(&mut self, set: Option<i64>, opaque: Option<String>) -> Result<AddfdInfo, Error> {
+        self.descriptors.add(set, opaque)
+    }
+
+    fn remove_fd(&mut self, set: i64, fd: Option<i64>) -> Result<(), Error> {
+        self.descriptors.remove(set, fd)
+    }
+
+    fn fdsets(&self) -> Vec<FdsetInfo> {
+        self.descriptors.sets()
+    }
+
+    fn take_fd(&mut self, name: &str) -> Result<Box<dyn io::Write>, Error> {
+        let fd = self.descriptors.take(name)?;
+        Ok(Box::new(std::fs::File::from(fd)))
+    }
+
+    fn chardev_backends(&self) -> Vec<ChardevBackendKind> {
+        chardevs::KINDS.to_vec()
+    }
+
+    fn chardev_add(&mut self, id: &str, backend: ChardevBackend) -> Result<ChardevReturn, Error> {
+        chardevs::add(&mut self.characters, id, backend)
+    }
+
+    fn chardev_change(
+        &mut self,
+        id: &str,
+        backend: ChardevBackend,
+    ) -> Result<ChardevReturn, Error> {
+        chardevs::change(&mut self.characters, id, backend)
+    }
+
+    fn chardev_remove(&mut self, id: &str) -> Result<(), Error> {
+        self.characters.remove(id)
+    }
+
+    fn chardev_send_break(&mut self, id: &str) -> Result<(), Error> {
+        match self.characters.exists(id) {
+            // None of the devices here tells its guest of a break.
+            true => Ok(()),
+            false => Err(Error::generic(format!("Chardev '{id}' not found"))),
+        }
+    }
+
+    fn object_add(&mut self, options: ObjectOptions) -> Result<(), Error> {
+        self.objects.add(options)
+    }
+
+    fn object_del(&mut self, id: &str) -> Result<(), Error> {
+        self.objects.delete(id)
+    }
+
+    fn objects(&self) -> Vec<(String, ObjectType)> {
+        self.objects.list()
+    }
+
+    fn iothreads(&self) -> Vec<IOThreadInfo> {
+        self.objects.iothreads()
+    }
+
+    fn command_line_options(&self) -> Vec<CommandLineOptionInfo> {
+        options::list()
+    }
+
+    fn dump(&mut self) -> &mut DumpState {
+        &mut self.dump
+    }
+}
