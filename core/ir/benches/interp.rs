@@ -83,7 +83,7 @@ impl Env for Program {
     fn code_key(&self, _: &VcpuBlock) -> CodeKey {
         CodeKey(0)
     }
-    fn code_generation(&self, _: &VcpuBlock) -> u64 {
+    fn code_generation(&self, _: &VcpuBlock, _: bool) -> u64 {
         1
     }
     fn fetch(&mut self, _: &mut VcpuBlock, pc: GuestVirt) -> Result<Fetched, Leave> {

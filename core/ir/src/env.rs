@@ -40,7 +40,7 @@ pub enum Extent {
 /// A memory method is called when the fast path does not apply: no TLB entry, a page boundary, a
 /// device, a watchpoint, a code page, a misaligned address. It does the whole access, and fills the
 /// TLB where a next access may take the fast path.
-pub trait Env: Sized {
+pub trait Env {
     /// Guest memory that TLB addends lead into.
     fn ram(&self) -> &GuestRam;
 
@@ -98,10 +98,11 @@ pub trait Env: Sized {
     /// What translations depend on now. Called whenever control passes through the full look-up.
     fn code_key(&self, cpu: &VcpuBlock) -> CodeKey;
 
-    /// A number that changes whenever the mapping from virtual code addresses to translations may
-    /// have changed in any way (context switch, TLB maintenance, privilege, key): what an address
-    /// led to under the same number may be used again without asking.
-    fn code_generation(&self, cpu: &VcpuBlock) -> u64;
+    /// A number that changes whenever the mapping from virtual code addresses, with bit 55 clear or
+    /// (`high`) set, to translations may have changed in any way (context switch, TLB maintenance,
+    /// privilege, key): what an address led to under the same number may be used again without
+    /// asking. Nothing but this trait's methods changes it while translated code runs.
+    fn code_generation(&self, cpu: &VcpuBlock, high: bool) -> u64;
 
     /// Translates the address of an instruction for execution.
     fn fetch(&mut self, cpu: &mut VcpuBlock, pc: GuestVirt) -> Result<Fetched, Leave>;

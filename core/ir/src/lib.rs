@@ -44,7 +44,7 @@ mod text;
 pub mod verify;
 
 pub use builder::Builder;
-pub use engine::Engine;
+pub use engine::{Accelerator, CodeEngine, Engine};
 pub use env::{CodeKey, Env, Extent, Fetched, Leave};
 pub use op::{
     Align, AtomicOp, BinOp, Block, BlockId, Cc, Condition, Fence, FlagKind, Global, HelperId,

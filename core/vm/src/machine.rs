@@ -3,7 +3,7 @@
 use ferrite_aarch64::cpu::Cpu;
 use ferrite_aarch64::log::Log;
 use ferrite_aarch64::platform::Platform;
-use ferrite_ir::Engine;
+use ferrite_ir::Accelerator;
 use ferrite_machine::device::MachineRequest;
 use ferrite_machine::trace::Point;
 use ferrite_machine::{ResetKind, VirtualTime};
@@ -135,7 +135,7 @@ pub enum Refused {
 /// A virtual machine. One thread owns it and calls [`Self::run_slice`] again and again.
 pub struct Vm {
     cpus: Vec<Cpu>,
-    engine: Engine,
+    engine: Accelerator,
     board: Board,
     boot: BootSource,
     state: RunState,
@@ -153,7 +153,7 @@ impl Vm {
     ) -> Result<Self, BootError> {
         let mut vm = Self {
             cpus,
-            engine: Engine::default(),
+            engine: Accelerator::default(),
             board,
             boot,
             state: RunState::Prelaunch,
@@ -208,8 +208,13 @@ impl Vm {
 
     /// The execution engine, for its figures.
     #[must_use]
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Accelerator {
         &self.engine
+    }
+
+    /// Lets another engine run the guest from now on. What the present one has translated is lost.
+    pub fn set_engine(&mut self, engine: Accelerator) {
+        self.engine = engine;
     }
 
     /// Takes what happened since the last call.

@@ -151,11 +151,15 @@ impl CpuCore {
     }
 
     /// See [`Env::code_generation`](ferrite_ir::Env::code_generation).
-    pub(super) fn code_generation(&self, block: &VcpuBlock) -> u64 {
-        self.mmu.changes() << 36
-            | (self.code_key(block).0 & key::SPECIALISATION) << 24
-            | block.get(slot::CONTEXT_HIGH) << 12
-            | block.get(slot::CONTEXT_LOW)
+    pub(super) fn code_generation(&self, block: &VcpuBlock, high: bool) -> u64 {
+        let context = if high {
+            slot::CONTEXT_HIGH
+        } else {
+            slot::CONTEXT_LOW
+        };
+        self.mmu.changes() << 24
+            | (self.code_key(block).0 & key::SPECIALISATION) << 12
+            | block.get(context)
     }
 
     /// TLB maintenance, this CPU's own or another's.

@@ -197,8 +197,8 @@ impl Env for CpuEnv<'_> {
         self.core.code_key(cpu)
     }
 
-    fn code_generation(&self, cpu: &VcpuBlock) -> u64 {
-        self.core.code_generation(cpu)
+    fn code_generation(&self, cpu: &VcpuBlock, high: bool) -> u64 {
+        self.core.code_generation(cpu, high)
     }
 
     fn fetch(&mut self, cpu: &mut VcpuBlock, pc: GuestVirt) -> Result<Fetched, Leave> {

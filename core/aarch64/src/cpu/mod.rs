@@ -13,7 +13,7 @@ pub(crate) mod tests;
 pub use self::core::{CpuCore, Halt};
 pub use env::{CpuEnv, context_changed};
 
-use ferrite_ir::{Engine, VcpuBlock, slot};
+use ferrite_ir::{Accelerator, VcpuBlock, slot};
 
 use crate::features::Features;
 use crate::log::Log;
@@ -147,7 +147,7 @@ impl Cpu {
     /// when the CPU waits, when an interrupt became due, and after a write to a timer.
     pub fn run(
         &mut self,
-        engine: &mut Engine,
+        engine: &mut Accelerator,
         platform: &mut dyn Platform,
         budget: u64,
     ) -> RunOutcome {

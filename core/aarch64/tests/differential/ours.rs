@@ -315,7 +315,7 @@ impl Env for Flat {
         CodeKey(0)
     }
 
-    fn code_generation(&self, _: &VcpuBlock) -> u64 {
+    fn code_generation(&self, _: &VcpuBlock, _: bool) -> u64 {
         0
     }
 

@@ -1,24 +1,9 @@
 //! Every translation, by what it was made from.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use ferrite_ram::RamOffset;
 
-use super::may_link;
-use crate::env::CodeKey;
+use super::key::{Key, Map};
 use crate::interp::Lowered;
-
-/// What a translation was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    /// Place of the first instruction.
-    pub at: RamOffset,
-    /// Its virtual address.
-    pub pc: u64,
-    /// The context.
-    pub code_key: CodeKey,
-}
 
 /// Names a translation, dead or alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,29 +70,6 @@ impl Translation {
         }
     }
 }
-
-/// Multiplies and folds: keys are addresses, and nothing hostile is gained by collisions beyond
-/// slowing oneself down.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
 /// The translations.
 #[derive(Default)]
@@ -197,7 +159,7 @@ impl Cache {
         let (Some(source), Some(target)) = (self.get(from), self.get(to)) else {
             return;
         };
-        if may_link(&source.rest.key, &target.rest.key)
+        if source.rest.key.may_link(&target.rest.key)
             && let Some(source) = self.places.get_mut(from.index as usize)
         {
             source.set_link(exit, to);

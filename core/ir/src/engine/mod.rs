@@ -19,20 +19,25 @@
 //! - Nothing is unlinked when a translation dies: its serial number goes, and with it every link and
 //!   jump cache entry that names it.
 
+mod accelerator;
 mod cache;
 mod jump_cache;
+pub mod key;
+
+pub use accelerator::{Accelerator, CodeEngine};
 
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE};
 
-use crate::env::{CodeKey, Env, Extent, Fetched};
+use crate::env::{Env, Extent, Fetched};
 use crate::interp::{self, BlockEnd, Lowered};
 use crate::op::Region;
 use crate::opt;
 use crate::state::{VcpuBlock, slot};
 use crate::verify::verify;
 
-use cache::{Cache, Id, Key};
+use cache::{Cache, Id};
 use jump_cache::JumpCache;
+use key::Key;
 
 /// What an engine did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +134,7 @@ impl Engine {
     /// ([`slot::BUDGET`] at 0 or less) at a region boundary. On return `slot::PC` is where to go on,
     /// and the budget has gone down by exactly the number of instructions run (an instruction that
     /// raised an exception counts), [`slot::DEFERRED`] considered.
-    pub fn run<E: Env>(&mut self, env: &mut E, cpu: &mut VcpuBlock, vcpu: usize) {
+    pub fn run<E: Env + ?Sized>(&mut self, env: &mut E, cpu: &mut VcpuBlock, vcpu: usize) {
         if self.vcpus.len() <= vcpu {
             self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
         }
@@ -189,7 +194,7 @@ impl Engine {
 
     /// The translation for `pc`; `None` if fetching it faulted.
     #[inline(always)]
-    fn find<E: Env>(
+    fn find<E: Env + ?Sized>(
         &mut self,
         env: &mut E,
         cpu: &mut VcpuBlock,
@@ -197,7 +202,7 @@ impl Engine {
         pc: u64,
     ) -> Option<Id> {
         self.stats.lookups += 1;
-        let generation = env.code_generation(cpu);
+        let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
         let id = self.vcpus[vcpu].jumps.get(pc, generation);
         if self.cache.is_alive(id) {
             return Some(id);
@@ -207,7 +212,7 @@ impl Engine {
 
     #[cold]
     #[inline(never)]
-    fn find_fully<E: Env>(
+    fn find_fully<E: Env + ?Sized>(
         &mut self,
         env: &mut E,
         cpu: &mut VcpuBlock,
@@ -234,14 +239,14 @@ impl Engine {
             }
         };
         // The generation after the fetch, which may have filled translation caches.
-        let generation = env.code_generation(cpu);
+        let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
         self.vcpus[vcpu].jumps.set(pc, generation, id);
         Some(id)
     }
 
     /// Translates what is at `key`: if that comes to nothing that can be run, one instruction of
     /// it, and if even that does not, as an instruction that the guest's CPU does not know.
-    fn prepare<E: Env>(
+    fn prepare<E: Env + ?Sized>(
         &mut self,
         env: &mut E,
         cpu: &VcpuBlock,
@@ -288,14 +293,6 @@ fn lowered(mut region: Region) -> Option<Lowered> {
     }
     opt::optimise(&mut region);
     interp::lower(&region).ok()
-}
-
-/// Whether an exit of a translation at `from` to one at `to` may be followed without asking.
-fn may_link(from: &Key, to: &Key) -> bool {
-    let same = |a: u64, b: u64| a / PAGE_SIZE == b / PAGE_SIZE;
-    let CodeKey(a) = from.code_key;
-    let CodeKey(b) = to.code_key;
-    a == b && same(from.pc, to.pc) && same(from.at.0, to.at.0)
 }
 
 #[cfg(test)]

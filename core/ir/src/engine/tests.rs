@@ -156,7 +156,7 @@ impl Env for Toy {
         CodeKey(0)
     }
 
-    fn code_generation(&self, _: &VcpuBlock) -> u64 {
+    fn code_generation(&self, _: &VcpuBlock, _: bool) -> u64 {
         self.map
     }
 

@@ -56,8 +56,10 @@ pub(crate) struct Mark {
 
 /// Operands of [`Code::Wide`](super::code::Code::Wide).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WideEntry {
+pub struct WideEntry {
+    /// The function that computes it.
     pub run: WideFn,
+    /// Its immediate.
     pub imm: u32,
     /// Slot of the result.
     pub d: u16,
@@ -65,7 +67,9 @@ pub(crate) struct WideEntry {
     pub vector: bool,
     /// Number of vector operands.
     pub vectors: u8,
+    /// Whether it works with the floating-point control and status words.
     pub fp_env: bool,
+    /// Slots of the vector operands.
     pub v: [u16; 3],
     /// Slot of the integer operand, or [`NO_SLOT`](super::code::NO_SLOT).
     pub int: u16,
@@ -73,9 +77,12 @@ pub(crate) struct WideEntry {
 
 /// Operands of [`Code::Atomic`](super::code::Code::Atomic), all slots.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AtomicEntry {
+pub struct AtomicEntry {
+    /// The operation.
     pub what: AtomicKind,
+    /// The access's attributes.
     pub mem: Mem,
+    /// The address.
     pub addr: u16,
     /// Results.
     pub d: [u16; 2],
@@ -87,11 +94,24 @@ pub(crate) struct AtomicEntry {
 
 /// Which atomic or exclusive operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtomicKind {
-    LoadExclusive { pair: bool },
-    StoreExclusive { pair: bool },
+pub enum AtomicKind {
+    /// Loads and reserves.
+    LoadExclusive {
+        /// Whether it moves two units.
+        pair: bool,
+    },
+    /// Stores if the reservation holds.
+    StoreExclusive {
+        /// Whether it moves two units.
+        pair: bool,
+    },
+    /// Reads, modifies and writes.
     Rmw(AtomicOp),
-    Cas { pair: bool },
+    /// Compares and swaps.
+    Cas {
+        /// Whether it moves two units.
+        pair: bool,
+    },
 }
 
 /// A lowered region. What a run touches whenever it passes through comes first.

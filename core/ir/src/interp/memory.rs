@@ -38,27 +38,27 @@ pub(super) fn write_place(cpu: &VcpuBlock, va: u64, bytes: u64, user: bool) -> O
 
 /// A plain load by the fast path.
 #[inline(always)]
-pub(super) fn load<E: Env, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<T> {
+pub(super) fn load<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<T> {
     env.ram().load(read_place(cpu, va, T::BYTES, false)?)
 }
 
 /// A plain store by the fast path.
 #[inline(always)]
-pub(super) fn store<E: Env, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64, value: T) -> Option<()> {
+pub(super) fn store<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64, value: T) -> Option<()> {
     env.ram()
         .store(write_place(cpu, va, T::BYTES, false)?, value)
 }
 
 /// Two adjacent units by the fast path.
 #[inline(always)]
-pub(super) fn load_pair<E: Env, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<(T, T)> {
+pub(super) fn load_pair<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<(T, T)> {
     let at = read_place(cpu, va, 2 * T::BYTES, false)?;
     Some((env.ram().load(at)?, env.ram().load(at.offset(T::BYTES))?))
 }
 
 /// Two adjacent units by the fast path.
 #[inline(always)]
-pub(super) fn store_pair<E: Env, T: Scalar>(
+pub(super) fn store_pair<E: Env + ?Sized, T: Scalar>(
     env: &E,
     cpu: &VcpuBlock,
     va: u64,
@@ -71,14 +71,14 @@ pub(super) fn store_pair<E: Env, T: Scalar>(
 
 /// 16 bytes by the fast path.
 #[inline(always)]
-pub(super) fn load_16<E: Env>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<u128> {
+pub(super) fn load_16<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<u128> {
     let (low, high) = load_pair::<E, u64>(env, cpu, va)?;
     Some(u128::from(low) | u128::from(high) << 64)
 }
 
 /// 16 bytes by the fast path.
 #[inline(always)]
-pub(super) fn store_16<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, value: u128) -> Option<()> {
+pub(super) fn store_16<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64, value: u128) -> Option<()> {
     store_pair(env, cpu, va, (value as u64, (value >> 64) as u64))
 }
 
@@ -110,8 +110,9 @@ pub(super) fn after_load(order: Order) {
     }
 }
 
-/// Any integer load by the fast path, not yet extended.
-pub(super) fn load_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u64> {
+/// Any integer load by the fast path, not yet extended; `None` where that does not apply.
+#[must_use]
+pub fn load_any<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u64> {
     if !aligned(va, mem) {
         return None;
     }
@@ -126,8 +127,9 @@ pub(super) fn load_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> O
     Some(swap(mem.size, mem.swap, raw))
 }
 
-/// Any integer store by the fast path.
-pub(super) fn store_any<E: Env>(
+/// Any integer store by the fast path; `None`, with nothing stored, where that does not apply.
+#[must_use]
+pub fn store_any<E: Env + ?Sized>(
     env: &E,
     cpu: &VcpuBlock,
     va: u64,
@@ -153,8 +155,9 @@ fn is_whole(va: u64, mem: Mem) -> bool {
     mem.size == Size::B16 && aligned(va, mem) && !mem.unprivileged
 }
 
-/// A vector load by the fast path.
-pub(super) fn load_vector_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u128> {
+/// A vector load by the fast path; `None` where that does not apply.
+#[must_use]
+pub fn load_vector_any<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u128> {
     if !is_whole(va, mem) {
         return None;
     }
@@ -162,8 +165,9 @@ pub(super) fn load_vector_any<E: Env>(env: &E, cpu: &VcpuBlock, va: u64, mem: Me
     Some(if mem.swap { raw.swap_bytes() } else { raw })
 }
 
-/// A vector store by the fast path.
-pub(super) fn store_vector_any<E: Env>(
+/// A vector store by the fast path; `None`, with nothing stored, where that does not apply.
+#[must_use]
+pub fn store_vector_any<E: Env + ?Sized>(
     env: &E,
     cpu: &VcpuBlock,
     va: u64,

@@ -55,8 +55,8 @@ pub(super) fn fence(kind: u16) {
     });
 }
 
-/// A vector or floating-point operation.
-pub(super) fn wide(entry: &WideEntry, cpu: &mut VcpuBlock) {
+/// Does a vector or floating-point operation on the slots that the entry names.
+pub fn wide(entry: &WideEntry, cpu: &mut VcpuBlock) {
     let mut args = WideArgs {
         imm: entry.imm,
         ..WideArgs::default()
@@ -185,7 +185,7 @@ impl Unit {
 }
 
 /// Does an atomic or exclusive operation.
-pub(super) fn atomic<E: Env>(
+pub fn atomic<E: Env + ?Sized>(
     entry: &AtomicEntry,
     env: &mut E,
     cpu: &mut VcpuBlock,
@@ -243,7 +243,7 @@ fn set_results(entry: &AtomicEntry, cpu: &mut VcpuBlock, values: [u64; 2]) {
     }
 }
 
-fn load_exclusive<E: Env>(
+fn load_exclusive<E: Env + ?Sized>(
     env: &mut E,
     cpu: &mut VcpuBlock,
     va: GuestVirt,
@@ -265,7 +265,7 @@ fn load_exclusive<E: Env>(
 }
 
 /// Whether the store failed.
-fn store_exclusive<E: Env>(
+fn store_exclusive<E: Env + ?Sized>(
     env: &mut E,
     cpu: &mut VcpuBlock,
     va: GuestVirt,
@@ -290,7 +290,7 @@ fn store_exclusive<E: Env>(
     Ok(!matches!(exchanged, Some(Ok(_))))
 }
 
-fn compare_and_swap<E: Env>(
+fn compare_and_swap<E: Env + ?Sized>(
     env: &mut E,
     cpu: &mut VcpuBlock,
     va: GuestVirt,
@@ -323,7 +323,7 @@ fn compare_and_swap<E: Env>(
 }
 
 /// The units one by one, where no atomic access is possible.
-fn load_units<E: Env>(
+fn load_units<E: Env + ?Sized>(
     env: &mut E,
     cpu: &mut VcpuBlock,
     va: GuestVirt,

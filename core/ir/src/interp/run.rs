@@ -38,7 +38,7 @@ macro_rules! define_run {
         /// what does not run of a block because the region is left is given back, so that the
         /// count of instructions is exact. The instruction that leaves counts as run.
         #[inline(always)]
-        pub fn run<E: Env>(code: &Lowered, env: &mut E, cpu: &mut VcpuBlock) -> BlockEnd {
+        pub fn run<E: Env + ?Sized>(code: &Lowered, env: &mut E, cpu: &mut VcpuBlock) -> BlockEnd {
             cpu.charge(code.entry_insns);
             let mut rest = code.code.iter();
             macro_rules! here {

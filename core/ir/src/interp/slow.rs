@@ -22,7 +22,7 @@ pub(super) fn sync_pc(code: &Lowered, at: usize, cpu: &mut VcpuBlock) -> Mark {
 /// The whole of a load that missed the fast path, extended.
 #[cold]
 #[inline(never)]
-pub(super) fn slow_load<E: Env>(
+pub(super) fn slow_load<E: Env + ?Sized>(
     code: &Lowered,
     at: usize,
     env: &mut E,
@@ -39,7 +39,7 @@ pub(super) fn slow_load<E: Env>(
 /// The whole of a store that missed the fast path.
 #[cold]
 #[inline(never)]
-pub(super) fn slow_store<E: Env>(
+pub(super) fn slow_store<E: Env + ?Sized>(
     code: &Lowered,
     at: usize,
     env: &mut E,
@@ -55,7 +55,7 @@ pub(super) fn slow_store<E: Env>(
 
 #[cold]
 #[inline(never)]
-pub(super) fn slow_load_vector<E: Env>(
+pub(super) fn slow_load_vector<E: Env + ?Sized>(
     code: &Lowered,
     at: usize,
     env: &mut E,
@@ -70,7 +70,7 @@ pub(super) fn slow_load_vector<E: Env>(
 
 #[cold]
 #[inline(never)]
-pub(super) fn slow_store_vector<E: Env>(
+pub(super) fn slow_store_vector<E: Env + ?Sized>(
     code: &Lowered,
     at: usize,
     env: &mut E,
@@ -98,7 +98,7 @@ pub(super) fn left<T>(
 
 /// A helper call with packed argument slots.
 #[inline(never)]
-pub(super) fn call<E: Env>(
+pub(super) fn call<E: Env + ?Sized>(
     mark: Mark,
     env: &mut E,
     cpu: &mut VcpuBlock,
@@ -119,7 +119,7 @@ pub(super) fn call<E: Env>(
 /// A helper call that is rarely made.
 #[cold]
 #[inline(never)]
-pub(super) fn guard<E: Env>(mark: Mark, env: &mut E, cpu: &mut VcpuBlock, helper: u16, a: u16) {
+pub(super) fn guard<E: Env + ?Sized>(mark: Mark, env: &mut E, cpu: &mut VcpuBlock, helper: u16, a: u16) {
     let packed = u64::from(a) | u64::MAX << 16;
     // A helper that does not leave breaks the contract; what follows a failed guard must not run.
     if call(mark, env, cpu, helper, packed).is_ok() {

@@ -237,7 +237,7 @@ impl Env for Guest {
         CodeKey(0)
     }
 
-    fn code_generation(&self, _: &VcpuBlock) -> u64 {
+    fn code_generation(&self, _: &VcpuBlock, _: bool) -> u64 {
         0
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrite_ir::Engine;
+use ferrite_ir::Accelerator;
 use ferrite_ram::{GuestPhys, GuestRam, RamOffset};
 
 use crate::cpu::{Cpu, CpuConfig, RunOutcome};
@@ -118,7 +118,7 @@ impl Platform for Board {
 /// A CPU on that board, with an engine.
 pub struct Machine {
     pub cpu: Cpu,
-    pub engine: Engine,
+    pub engine: Accelerator,
     pub board: Board,
 }
 
@@ -129,7 +129,7 @@ impl Machine {
         cpu.reset(RAM);
         Self {
             cpu,
-            engine: Engine::default(),
+            engine: Accelerator::default(),
             board: Board {
                 ram: Arc::new(GuestRam::new(SIZE).unwrap()),
                 writes: Vec::new(),

@@ -1,0 +1,85 @@
+//! What runs a machine's guest code.
+
+use super::{Engine, Stats};
+use crate::env::Env;
+use crate::state::VcpuBlock;
+
+/// An engine that a host provides: it compiles regions to code of its own.
+pub trait CodeEngine: Send {
+    /// The name that users choose it by.
+    fn name(&self) -> &'static str;
+
+    /// As [`Engine::run`].
+    fn run(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize);
+
+    /// As [`Engine::flush`].
+    fn flush(&mut self);
+
+    /// As [`Engine::stats`].
+    fn stats(&self) -> Stats;
+
+    /// As [`Engine::regions`].
+    fn regions(&self) -> usize;
+
+    /// Bytes of code in use, and how many there may be.
+    fn code_bytes(&self) -> (usize, usize);
+}
+
+/// The engine that a machine runs with.
+pub enum Accelerator {
+    /// The interpreter, there on every host.
+    Interpreter(Box<Engine>),
+    /// One that the host provides.
+    Code(Box<dyn CodeEngine>),
+}
+
+impl Default for Accelerator {
+    fn default() -> Self {
+        Self::Interpreter(Box::default())
+    }
+}
+
+impl Accelerator {
+    /// The name that users choose it by.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Interpreter(_) => "interp",
+            Self::Code(engine) => engine.name(),
+        }
+    }
+
+    /// As [`Engine::run`].
+    pub fn run<E: Env>(&mut self, env: &mut E, cpu: &mut VcpuBlock, vcpu: usize) {
+        match self {
+            Self::Interpreter(engine) => engine.run(env, cpu, vcpu),
+            Self::Code(engine) => engine.run(env, cpu, vcpu),
+        }
+    }
+
+    /// As [`Engine::flush`].
+    pub fn flush(&mut self) {
+        match self {
+            Self::Interpreter(engine) => engine.flush(),
+            Self::Code(engine) => engine.flush(),
+        }
+    }
+
+    /// As [`Engine::stats`].
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match self {
+            Self::Interpreter(engine) => engine.stats(),
+            Self::Code(engine) => engine.stats(),
+        }
+    }
+
+    /// As [`Engine::regions`].
+    #[must_use]
+    pub fn regions(&self) -> usize {
+        match self {
+            Self::Interpreter(engine) => engine.regions(),
+            Self::Code(engine) => engine.regions(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Memory for generated code.
+//!
+//! One block of anonymous memory is mapped twice: once to be written, once to be executed. No page is
+//! ever both, and no system call is needed to add or patch code.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Memory for code could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot map {bytes} bytes for generated code: {cause}")]
+pub struct MapError {
+    bytes: usize,
+    cause: Errno,
+}
+
+/// A block of code memory, filled from its start.
+pub(super) struct CodeBuffer {
+    writable: NonNull<u8>,
+    executable: NonNull<u8>,
+    len: usize,
+    used: usize,
+}
+
+// SAFETY: both mappings are owned by this value and reached through it only; code runs from the
+// executable one while the engine that owns this value is borrowed.
+unsafe impl Send for CodeBuffer {}
+
+impl CodeBuffer {
+    /// Maps `len` bytes, a multiple of the page size. They take memory as they are written.
+    pub(super) fn new(len: usize) -> Result<Self, MapError> {
+        let error = |cause| MapError { bytes: len, cause };
+        let file = memfd_create("ferrite-code", MemfdFlags::CLOEXEC).map_err(error)?;
+        ftruncate(&file, len as u64).map_err(error)?;
+        let map = |prot| {
+            // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+            let at = unsafe { mmap(std::ptr::null_mut(), len, prot, MapFlags::SHARED, &file, 0) };
+            NonNull::new(at.map_err(error)?.cast()).ok_or(error(Errno::NOMEM))
+        };
+        let writable = map(ProtFlags::READ | ProtFlags::WRITE)?;
+        let executable = match map(ProtFlags::READ | ProtFlags::EXEC) {
+            Ok(at) => at,
+            Err(error) => {
+                unmap(writable, len);
+                return Err(error);
+            }
+        };
+        Ok(Self {
+            writable,
+            executable,
+            len,
+            used: 0,
+        })
+    }
+
+    /// Bytes in use.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Bytes left.
+    pub(super) fn left(&self) -> usize {
+        self.len - self.used
+    }
+
+    /// Where the code at an offset runs.
+    pub(super) fn address(&self, offset: u32) -> *const u8 {
+        debug_assert!((offset as usize) < self.len);
+        self.executable.as_ptr().wrapping_add(offset as usize)
+    }
+
+    /// Appends code, which has been made for the offset [`Self::used`]. False, with nothing done,
+    /// where it does not fit.
+    #[must_use]
+    pub(super) fn append(&mut self, code: &[u8]) -> bool {
+        if code.len() > self.left() {
+            return false;
+        }
+        self.write(self.used, code);
+        self.used += code.len();
+        true
+    }
+
+    /// Replaces code.
+    pub(super) fn patch(&mut self, offset: u32, code: &[u8]) {
+        if offset as usize + code.len() <= self.used {
+            self.write(offset as usize, code);
+        }
+    }
+
+    fn write(&mut self, offset: usize, code: &[u8]) {
+        // SAFETY: the callers have checked that the span lies within the mapping, which is writable
+        // and which no reference points into.
+        unsafe {
+            let to = self.writable.as_ptr().add(offset);
+            std::ptr::copy_nonoverlapping(code.as_ptr(), to, code.len());
+        }
+    }
+
+    /// Forgets what comes after an offset.
+    pub(super) fn truncate(&mut self, offset: usize) {
+        self.used = self.used.min(offset);
+    }
+}
+
+fn unmap(at: NonNull<u8>, len: usize) {
+    // SAFETY: `at` is the start of a mapping of `len` bytes that nothing uses any more. Unmapping a
+    // whole mapping cannot fail.
+    let _ = unsafe { munmap(at.as_ptr().cast::<c_void>(), len) };
+}
+
+impl Drop for CodeBuffer {
+    fn drop(&mut self) {
+        unmap(self.writable, self.len);
+        unmap(self.executable, self.len);
+    }
+}

@@ -1,0 +1,305 @@
+//! Loads and stores: the look-aside buffer inline, everything else in the cold part.
+
+use std::mem::offset_of;
+
+use dynasm::dynasm;
+use dynasmrt::DynasmApi;
+use ferrite_ir::{Align, BinOp, Int, Mem, Op, Order, Sign, Size, VcpuBlock, Vector, slot};
+
+use super::super::frame::What;
+use super::super::{BIAS, slot_at};
+use super::{Argument, Cold, Emitter, Into, RAX, RCX, cc};
+
+/// Displacement of the read half from `rbp`.
+const READ: i32 = offset_of!(VcpuBlock, tlb_read) as i32 - BIAS;
+/// Displacement of the write half.
+const WRITE: i32 = offset_of!(VcpuBlock, tlb_write) as i32 - BIAS;
+
+impl Emitter<'_> {
+    /// `rax = addr + disp`, the guest address.
+    pub(super) fn address(&mut self, addr: Int, disp: i32) {
+        let value = *self.ints.value(addr.0);
+        if let Some(base) = value.constant {
+            let at = base.wrapping_add_signed(i64::from(disp));
+            return self.constant(RAX, at);
+        }
+        if value.deferred
+            && let Some(&Op::Bin {
+                op: BinOp::Add,
+                a,
+                b,
+                ..
+            }) = self.ops.get(value.def as usize)
+        {
+            return self.address_of_sum(a, b, disp);
+        }
+        let base = self.register(addr);
+        if disp == 0 {
+            self.copy(RAX, base);
+        } else {
+            self.lea(ferrite_ir::Width::W64, RAX, base, disp);
+        }
+    }
+
+    fn address_of_sum(&mut self, a: Int, b: Int, disp: i32) {
+        let known = self.known(b).map(|n| n.wrapping_add_signed(disp.into()) as i64);
+        if let Some(sum) = known {
+            if let Ok(sum) = i32::try_from(sum) {
+                let base = self.register(a);
+                return self.lea(ferrite_ir::Width::W64, RAX, base, sum);
+            }
+            self.constant(RAX, sum as u64);
+            let base = self.register(a);
+            dynasm!(self.asm ; .arch x64 ; add rax, Rq(base));
+            return;
+        }
+        let value = *self.ints.value(b.0);
+        let shifted = match self.ops.get(value.def as usize) {
+            Some(&Op::Bin { a, b: count, .. }) if value.deferred => {
+                Some((a, self.known(count).unwrap_or(0)))
+            }
+            _ => None,
+        };
+        let (index, scale) = shifted.unwrap_or((b, 0));
+        let base = self.register(a);
+        let index = self.register(index);
+        match scale {
+            0 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) + disp]),
+            1 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 2 + disp]),
+            2 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 4 + disp]),
+            _ => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 8 + disp]),
+        }
+    }
+
+    /// Turns the guest address in `rax` into an offset in guest memory, or takes one of the returned
+    /// jumps. The context is guessed to be that of the half of the address space that the code runs
+    /// in: an access to the other half matches nothing.
+    pub(super) fn translate(&mut self, mem: Mem, bytes: u64, write: bool) -> Vec<usize> {
+        let mut slow = Vec::with_capacity(2);
+        let unit = match mem.align {
+            Align::Any => 1,
+            Align::Natural => mem.size.bytes(),
+            Align::Pair => 2 * mem.size.bytes(),
+        };
+        if unit > 1 {
+            dynasm!(self.asm ; .arch x64 ; test al, BYTE (unit - 1) as i8);
+            slow.push(self.branch(cc::NOT_EQUAL));
+        }
+        let table = if write { WRITE } else { READ };
+        let context = match (mem.unprivileged, self.high) {
+            (true, _) => slot::CONTEXT_LOW_USER,
+            (false, true) => slot::CONTEXT_HIGH,
+            (false, false) => slot::CONTEXT_LOW,
+        };
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, 8
+            ; and ecx, 0xfff0
+        );
+        if unit >= bytes {
+            dynasm!(self.asm ; .arch x64 ; mov rdx, rax);
+        } else {
+            dynasm!(self.asm ; .arch x64 ; lea rdx, [BYTE rax + (bytes - 1) as i8]);
+        }
+        dynasm!(self.asm
+            ; .arch x64
+            ; and rdx, -4096
+            ; or rdx, [rbp + slot_at(context)]
+            ; cmp rdx, [rbp + rcx + table]
+        );
+        slow.push(self.branch(cc::NOT_EQUAL));
+        dynasm!(self.asm ; .arch x64 ; add rax, [rbp + rcx + table + 8]);
+        slow
+    }
+
+    /// Whether the inline path does an access.
+    fn is_inline(mem: Mem) -> bool {
+        !mem.swap
+    }
+
+    pub(super) fn load(&mut self, d: Int, addr: Int, disp: i32, mem: Mem) {
+        self.address(addr, disp);
+        // Nobody may need the value, but the access may fault.
+        let to = if self.ints.value(d.0).uses > 0 {
+            self.result(d)
+        } else {
+            RCX
+        };
+        let from = if Self::is_inline(mem) {
+            let from = self.translate(mem, mem.size.bytes(), false);
+            self.load_at(to, mem.size, mem.sign);
+            from
+        } else {
+            vec![self.jump()]
+        };
+        let stub = if self.vectors.in_use() {
+            self.stubs.load_x
+        } else {
+            self.stubs.load
+        };
+        self.slow(from, stub, mem, Argument::None, Into::Register(to));
+    }
+
+    /// `to` = what is at the offset in `rax`.
+    fn load_at(&mut self, to: u8, size: Size, sign: Sign) {
+        match (size, sign) {
+            (Size::B1, Sign::Zero) => {
+                dynasm!(self.asm ; .arch x64 ; movzx Rd(to), BYTE [r15 + rax]);
+            }
+            (Size::B1, Sign::To32) => {
+                dynasm!(self.asm ; .arch x64 ; movsx Rd(to), BYTE [r15 + rax]);
+            }
+            (Size::B1, Sign::To64) => {
+                dynasm!(self.asm ; .arch x64 ; movsx Rq(to), BYTE [r15 + rax]);
+            }
+            (Size::B2, Sign::Zero) => {
+                dynasm!(self.asm ; .arch x64 ; movzx Rd(to), WORD [r15 + rax]);
+            }
+            (Size::B2, Sign::To32) => {
+                dynasm!(self.asm ; .arch x64 ; movsx Rd(to), WORD [r15 + rax]);
+            }
+            (Size::B2, Sign::To64) => {
+                dynasm!(self.asm ; .arch x64 ; movsx Rq(to), WORD [r15 + rax]);
+            }
+            (Size::B4, Sign::To64) => {
+                dynasm!(self.asm ; .arch x64 ; movsxd Rq(to), DWORD [r15 + rax]);
+            }
+            (Size::B4, _) => dynasm!(self.asm ; .arch x64 ; mov Rd(to), [r15 + rax]),
+            (Size::B8 | Size::B16, _) => {
+                dynasm!(self.asm ; .arch x64 ; mov Rq(to), [r15 + rax]);
+            }
+        }
+    }
+
+    pub(super) fn store(&mut self, addr: Int, disp: i32, a: Int, mem: Mem) {
+        let constant = self.known(a).filter(|_| Self::is_inline(mem));
+        let constant = constant.and_then(|n| match mem.size {
+            Size::B8 => super::immediate(n),
+            _ => Some(n as i32),
+        });
+        let value = match constant {
+            Some(_) => 0,
+            None => self.register(a),
+        };
+        self.address(addr, disp);
+        let from = if Self::is_inline(mem) {
+            let from = self.translate(mem, mem.size.bytes(), true);
+            match constant {
+                Some(n) => self.store_constant_at(n, mem.size),
+                None => self.store_at(value, mem.size),
+            }
+            from
+        } else {
+            vec![self.jump()]
+        };
+        let stub = if self.vectors.in_use() {
+            self.stubs.store_x
+        } else {
+            self.stubs.store
+        };
+        let argument = match constant {
+            Some(n) => Argument::Constant(n as i64 as u64),
+            None => Argument::Register(value),
+        };
+        self.slow(from, stub, mem, argument, Into::Nowhere);
+        if matches!(mem.order, Order::Release | Order::AcquireRelease) {
+            // Ordered before a later load-acquire.
+            self.fence(ferrite_ir::Fence::Full);
+        }
+    }
+
+    fn store_at(&mut self, value: u8, size: Size) {
+        match size {
+            Size::B1 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rb(value)),
+            Size::B2 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rw(value)),
+            Size::B4 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rd(value)),
+            Size::B8 | Size::B16 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rq(value)),
+        }
+    }
+
+    fn store_constant_at(&mut self, value: i32, size: Size) {
+        match size {
+            Size::B1 => dynasm!(self.asm ; .arch x64 ; mov BYTE [r15 + rax], value as i8),
+            Size::B2 => dynasm!(self.asm ; .arch x64 ; mov WORD [r15 + rax], value as i16),
+            Size::B4 => dynasm!(self.asm ; .arch x64 ; mov DWORD [r15 + rax], value),
+            Size::B8 | Size::B16 => {
+                dynasm!(self.asm ; .arch x64 ; mov QWORD [r15 + rax], value);
+            }
+        }
+    }
+
+    pub(super) fn load_vector(&mut self, d: Vector, addr: Int, disp: i32, mem: Mem) {
+        self.address(addr, disp);
+        let x = if self.vectors.value(d.0).uses > 0 {
+            self.vector_result(d)
+        } else {
+            0
+        };
+        let from = if Self::is_inline(mem) {
+            let from = self.translate(mem, mem.size.bytes(), false);
+            match mem.size {
+                Size::B1 => dynasm!(self.asm
+                    ; .arch x64
+                    ; movzx eax, BYTE [r15 + rax]
+                    ; movd Rx(x), eax
+                ),
+                Size::B2 => dynasm!(self.asm
+                    ; .arch x64
+                    ; movzx eax, WORD [r15 + rax]
+                    ; movd Rx(x), eax
+                ),
+                Size::B4 => dynasm!(self.asm ; .arch x64 ; movd Rx(x), [r15 + rax]),
+                Size::B8 => dynasm!(self.asm ; .arch x64 ; movq Rx(x), [r15 + rax]),
+                Size::B16 => dynasm!(self.asm ; .arch x64 ; movups Rx(x), [r15 + rax]),
+            }
+            from
+        } else {
+            vec![self.jump()]
+        };
+        let stub = self.stubs.load_vector;
+        self.slow(from, stub, mem, Argument::None, Into::Vector(x));
+    }
+
+    pub(super) fn store_vector(&mut self, addr: Int, disp: i32, a: Vector, mem: Mem) {
+        let x = self.vector(a);
+        self.address(addr, disp);
+        let from = if Self::is_inline(mem) {
+            let from = self.translate(mem, mem.size.bytes(), true);
+            match mem.size {
+                Size::B1 => dynasm!(self.asm
+                    ; .arch x64
+                    ; movd ecx, Rx(x)
+                    ; mov [r15 + rax], cl
+                ),
+                Size::B2 => dynasm!(self.asm
+                    ; .arch x64
+                    ; movd ecx, Rx(x)
+                    ; mov [r15 + rax], cx
+                ),
+                Size::B4 => dynasm!(self.asm ; .arch x64 ; movd [r15 + rax], Rx(x)),
+                Size::B8 => dynasm!(self.asm ; .arch x64 ; movq [r15 + rax], Rx(x)),
+                Size::B16 => dynasm!(self.asm ; .arch x64 ; movups [r15 + rax], Rx(x)),
+            }
+            from
+        } else {
+            vec![self.jump()]
+        };
+        let stub = self.stubs.store_vector;
+        self.slow(from, stub, mem, Argument::Vector(x), Into::Nowhere);
+    }
+
+    /// Leaves the rest of an access to a stub.
+    fn slow(&mut self, from: Vec<usize>, stub: u32, mem: Mem, argument: Argument, result: Into) {
+        let back = self.here();
+        let site = self.site(What::Access(mem));
+        self.cold.push(Cold::Call {
+            from,
+            back,
+            stub,
+            site,
+            argument,
+            result,
+        });
+    }
+}

@@ -1,0 +1,468 @@
+//! Look-up, translation, linking and invalidation of machine code.
+//!
+//! As in [`ferrite_ir::engine`], a translation is known by its [`Key`]. Control passes from one to the
+//! next in three ways, none of which returns to this loop:
+//! - an exit to the same page is a jump, patched once and for all;
+//! - an exit to another page is a jump behind a comparison with the code generation that it was
+//!   linked under;
+//! - a computed address is looked up in the jump cache by a stub.
+//!
+//! A translation that dies gets a jump at its entry that leaves to this loop, so that no jump cache
+//! needs to be searched for it, and its incoming exits are unlinked. Its memory is used again when
+//! everything is dropped at once, because the buffer is full.
+
+use std::ptr::NonNull;
+
+use ferrite_ir::engine::Stats;
+use ferrite_ir::engine::key::{Key, Map};
+use ferrite_ir::env::{Extent, Fetched};
+use ferrite_ir::interp::{AtomicEntry, WideEntry};
+use ferrite_ir::{CodeEngine, Env, Region, TlbEntry, VcpuBlock, opt, slot, verify};
+use ferrite_ram::{GuestRam, GuestVirt};
+
+use super::buffer::{CodeBuffer, MapError};
+use super::emit::{self, Bases, EmitError, Exit, Output, Scratch};
+use super::frame::{Context, JUMPS, JumpEntry, Site, generations};
+use super::stubs::{self, Stubs};
+
+/// Why this host cannot run generated code.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// The processor lacks instructions that the emitter uses.
+    #[error("the host's processor has no {0}; the interpreter runs everywhere")]
+    Processor(&'static str),
+    /// There is no memory for code.
+    #[error(transparent)]
+    Memory(#[from] MapError),
+    /// The buffer does not even hold the stubs.
+    #[error("a code buffer of {0} bytes is too small")]
+    TooSmall(usize),
+}
+
+/// Bytes of code kept by default.
+pub const DEFAULT_BYTES: usize = 64 << 20;
+
+/// Room that the largest region may need.
+const REGION_BYTES: usize = 256 << 10;
+
+/// A translation.
+struct Translation {
+    key: Key,
+    /// Offset of its code.
+    entry: u32,
+    /// Offset of what leaves it at its entry.
+    bail: u32,
+    /// Numbers of the exits that are linked to it.
+    incoming: Vec<u32>,
+}
+
+/// The jump cache of a vCPU, and how much it knows of the others' translations.
+struct PerVcpu {
+    jumps: Box<[JumpEntry; JUMPS]>,
+    /// The [`GuestRam::code_epoch`] up to which fast write mappings of code pages are gone.
+    epoch: u64,
+}
+
+impl Default for PerVcpu {
+    fn default() -> Self {
+        Self {
+            jumps: Box::new([JumpEntry::EMPTY; JUMPS]),
+            epoch: 0,
+        }
+    }
+}
+
+// SAFETY: the pointers in a jump cache lead into the code buffer of the engine that owns it, and are
+// followed only while that engine is borrowed.
+unsafe impl Send for PerVcpu {}
+
+/// Runs guest code as x86-64 code, compiling as it goes. One engine serves any number of vCPUs that
+/// take turns.
+pub struct Engine {
+    buffer: CodeBuffer,
+    stubs: Stubs,
+    /// Where the stubs end.
+    start: usize,
+    translations: Vec<Translation>,
+    by_key: Map<Key, u32>,
+    by_page: Map<u64, Vec<u32>>,
+    exits: Vec<(Exit, u32)>,
+    sites: Vec<Site>,
+    wides: Vec<WideEntry>,
+    atomics: Vec<AtomicEntry>,
+    vcpus: Vec<PerVcpu>,
+    scratch: Scratch,
+    stats: Stats,
+}
+
+impl Engine {
+    /// An engine that keeps up to `bytes` of code (a multiple of the page size).
+    pub fn new(bytes: usize) -> Result<Self, Unavailable> {
+        check_processor()?;
+        let mut buffer = CodeBuffer::new(bytes)?;
+        let stubs = stubs::make(&mut buffer).ok_or(Unavailable::TooSmall(bytes))?;
+        let start = buffer.used();
+        if buffer.left() < 2 * REGION_BYTES {
+            return Err(Unavailable::TooSmall(bytes));
+        }
+        Ok(Self {
+            buffer,
+            stubs,
+            start,
+            translations: Vec::new(),
+            by_key: Map::default(),
+            by_page: Map::default(),
+            exits: Vec::new(),
+            sites: Vec::new(),
+            wides: Vec::new(),
+            atomics: Vec::new(),
+            vcpus: Vec::new(),
+            scratch: Scratch::default(),
+            stats: Stats::default(),
+        })
+    }
+
+    /// Compiles a region and runs it once, by itself, whatever is at its address in memory: for
+    /// tests of the generator. `slot::PC` is where it led afterwards.
+    pub fn run_once(&mut self, region: &Region, env: &mut dyn Env, cpu: &mut VcpuBlock) {
+        self.catch_up(env.ram(), cpu, 0);
+        let key = Key {
+            at: ferrite_ram::RamOffset(region.entry),
+            pc: region.entry,
+            code_key: env.code_key(cpu),
+        };
+        let number = match self.by_key.get(&key) {
+            Some(&number) => number,
+            None => match self.insert(key, region.clone()) {
+                Ok(number) => number,
+                Err(Refused) => return,
+            },
+        };
+        let exit = self.enter(env, cpu, 0, number) as usize;
+        if let Some((exit, _)) = self.exits.get(exit.wrapping_sub(1)) {
+            cpu.set(slot::PC, exit.pc);
+        }
+    }
+
+    /// Lets go of fast write mappings to pages that got translations while another vCPU ran.
+    fn catch_up(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
+        if self.vcpus.len() <= vcpu {
+            self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
+        }
+        let epoch = ram.code_epoch();
+        let own = &mut self.vcpus[vcpu].epoch;
+        if *own != epoch {
+            *own = epoch;
+            cpu.tlb_write.fill(TlbEntry::EMPTY);
+        }
+    }
+
+    /// The translation for `pc`; `None` if fetching it faulted.
+    fn find(
+        &mut self,
+        env: &mut dyn Env,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        pc: u64,
+    ) -> Option<u32> {
+        self.stats.lookups += 1;
+        let high = pc >> 55 & 1 != 0;
+        let generation = env.code_generation(cpu, high);
+        let entry = &self.vcpus[vcpu].jumps[stubs::jump_index(pc)];
+        if entry.pc == pc && entry.generation == generation {
+            let number = entry.region as u32;
+            if self.is_alive(number, pc) {
+                return Some(number);
+            }
+        }
+        self.stats.misses += 1;
+        let fetched = env.fetch(cpu, GuestVirt(pc)).ok()?;
+        let key = Key {
+            at: fetched.at,
+            pc,
+            code_key: env.code_key(cpu),
+        };
+        let number = match self.by_key.get(&key) {
+            Some(&number) => number,
+            None => self.translate(env, cpu, vcpu, key, fetched)?,
+        };
+        // The generation after the fetch, which may have filled translation caches.
+        self.vcpus[vcpu].jumps[stubs::jump_index(pc)] = JumpEntry {
+            pc,
+            generation: env.code_generation(cpu, high),
+            code: self
+                .buffer
+                .address(self.translations[number as usize].entry),
+            region: number.into(),
+        };
+        Some(number)
+    }
+
+    fn is_alive(&self, number: u32, pc: u64) -> bool {
+        let translation = self.translations.get(number as usize);
+        translation.is_some_and(|t| t.key.pc == pc && self.by_key.get(&t.key) == Some(&number))
+    }
+
+    fn translate(
+        &mut self,
+        env: &mut dyn Env,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        key: Key,
+        fetched: Fetched,
+    ) -> Option<u32> {
+        // First, so that no write falls between.
+        if env.ram().mark_code(key.at) {
+            self.vcpus[vcpu].epoch += 1;
+            env.protect_code(cpu, key.at.page());
+        }
+        if self.buffer.left() < REGION_BYTES {
+            self.flush();
+        }
+        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+            let region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
+            let insns = region.insns;
+            if let Ok(number) = self.insert(key, region) {
+                self.stats.regions += 1;
+                self.stats.insns += u64::from(insns);
+                return Some(number);
+            }
+            self.stats.narrowed += 1;
+        }
+        None
+    }
+
+    /// Compiles a region.
+    fn insert(&mut self, key: Key, mut region: Region) -> Result<u32, Refused> {
+        if cfg!(debug_assertions) {
+            verify(&region).map_err(|_| Refused)?;
+        }
+        opt::optimise(&mut region);
+        let bases = Bases {
+            code: self.buffer.used() as u32,
+            sites: self.sites.len() as u32,
+            wides: self.wides.len() as u32,
+            atomics: self.atomics.len() as u32,
+            exits: self.exits.len() as u32,
+        };
+        let output = emit::region(&region, &self.stubs, bases, &mut self.scratch)?;
+        self.keep(key, bases, output)
+    }
+
+    fn keep(&mut self, key: Key, bases: Bases, output: Output) -> Result<u32, Refused> {
+        let fits = self.buffer.append(&output.code);
+        self.scratch.give_back(output.code);
+        if !fits {
+            return Err(Refused);
+        }
+        let number = self.translations.len() as u32;
+        self.sites.extend(output.sites);
+        self.wides.extend(output.wides);
+        self.atomics.extend(output.atomics);
+        let exits = output.exits.into_iter();
+        self.exits
+            .extend(exits.map(|exit| (exit.moved(bases.code), number)));
+        self.translations.push(Translation {
+            key,
+            entry: bases.code,
+            bail: bases.code + output.bail,
+            incoming: Vec::new(),
+        });
+        self.by_key.insert(key, number);
+        self.by_page
+            .entry(key.at.page().0)
+            .or_default()
+            .push(number);
+        Ok(number)
+    }
+
+    /// Lets an exit lead straight to a translation, where that is safe.
+    fn link(&mut self, exit: u32, to: u32, generation: u64) {
+        let Some(&(place, from)) = self.exits.get(exit as usize) else {
+            return;
+        };
+        let target = &self.translations[to as usize];
+        if place.pc != target.key.pc {
+            return;
+        }
+        match place.guard {
+            None => {
+                if !self.translations[from as usize].key.may_link(&target.key) {
+                    return;
+                }
+            }
+            Some(guard) => {
+                self.buffer
+                    .patch(guard.generation, &generation.to_le_bytes());
+                self.buffer.patch(guard.miss, &guard.look_up.to_le_bytes());
+            }
+        }
+        let distance = target.entry as i32 - (place.jump as i32 + 4);
+        self.buffer.patch(place.jump, &distance.to_le_bytes());
+        self.translations[to as usize].incoming.push(exit);
+    }
+
+    fn unlink(&mut self, exit: u32) {
+        let Some(&(place, _)) = self.exits.get(exit as usize) else {
+            return;
+        };
+        if let Some(guard) = place.guard {
+            let unlinked = place.unlinked + place.jump as i32 - guard.miss as i32;
+            self.buffer.patch(guard.miss, &unlinked.to_le_bytes());
+            self.buffer.patch(guard.generation, &[0xff; 8]);
+        }
+        self.buffer.patch(place.jump, &place.unlinked.to_le_bytes());
+    }
+
+    fn drop_dirty(&mut self, ram: &GuestRam) {
+        for page in ram.take_dirty_code() {
+            for number in self.by_page.remove(&page.page().0).unwrap_or_default() {
+                self.stats.invalidations += 1;
+                self.kill(number);
+            }
+        }
+    }
+
+    fn kill(&mut self, number: u32) {
+        let translation = &mut self.translations[number as usize];
+        let incoming = std::mem::take(&mut translation.incoming);
+        let (key, entry, bail) = (translation.key, translation.entry, translation.bail);
+        self.by_key.remove(&key);
+        for exit in incoming {
+            self.unlink(exit);
+        }
+        let [a, b, c, d] = (bail as i32 - (entry as i32 + 5)).to_le_bytes();
+        self.buffer.patch(entry, &[0xe9, a, b, c, d]);
+    }
+
+    /// Runs a translation and what it leads to; returns the exit that led nowhere yet, plus 1, or 0.
+    fn enter(
+        &mut self,
+        env: &mut dyn Env,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        number: u32,
+    ) -> u32 {
+        type Enter = unsafe extern "sysv64" fn(
+            *mut Context,
+            *const u8,
+            *mut VcpuBlock,
+            *mut u8,
+        ) -> u32;
+        let code = self
+            .buffer
+            .address(self.translations[number as usize].entry);
+        let memory = env.ram().host_base();
+        let mut context = Context {
+            generations: generations(env, cpu),
+            // SAFETY: only the lifetime of what the environment borrows is changed, and the context
+            // does not outlive this call.
+            env: unsafe {
+                std::mem::transmute::<NonNull<dyn Env + '_>, NonNull<dyn Env + 'static>>(
+                    NonNull::from(env),
+                )
+            },
+            cpu: NonNull::from(&mut *cpu),
+            sites: NonNull::from(self.sites.as_mut_slice()),
+            wides: NonNull::from(self.wides.as_mut_slice()),
+            atomics: NonNull::from(self.atomics.as_mut_slice()),
+            jumps: self.vcpus[vcpu].jumps.as_ptr(),
+        };
+        let block = context.cpu.as_ptr();
+        // SAFETY: the stub at that offset has this signature. Generated code touches the vCPU block,
+        // guest memory at offsets that the look-aside buffer gives (which safe code fills with offsets
+        // in the arena), the jump cache, and its frame; what it calls uses the references in the
+        // context, which nobody else uses until it returns.
+        unsafe {
+            let enter =
+                std::mem::transmute::<*const u8, Enter>(self.buffer.address(self.stubs.enter));
+            enter(&raw mut context, code, block, memory)
+        }
+    }
+}
+
+/// A region has no code: it is translated again, to less.
+struct Refused;
+
+impl From<EmitError> for Refused {
+    fn from(_: EmitError) -> Self {
+        Self
+    }
+}
+
+impl CodeEngine for Engine {
+    fn name(&self) -> &'static str {
+        "x64"
+    }
+
+    fn run(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize) {
+        self.catch_up(env.ram(), cpu, vcpu);
+        let mut pending = 0;
+        while cpu.budget() > 0 {
+            if env.ram().has_dirty_code() {
+                self.drop_dirty(env.ram());
+            }
+            let pc = cpu.get(slot::PC);
+            let flushes = self.stats.flushes;
+            let Some(number) = self.find(env, cpu, vcpu, pc) else {
+                // The fetch faulted. That counts, or a fault in the fault handler would never end.
+                cpu.charge(1);
+                pending = 0;
+                continue;
+            };
+            if pending != 0 && flushes == self.stats.flushes {
+                let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
+                self.link(pending - 1, number, generation);
+            }
+            pending = self.enter(env, cpu, vcpu, number);
+            if pending != 0
+                && let Some((exit, _)) = self.exits.get(pending as usize - 1)
+            {
+                cpu.set(slot::PC, exit.pc);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.buffer.truncate(self.start);
+        self.translations.clear();
+        self.by_key.clear();
+        self.by_page.clear();
+        self.exits.clear();
+        self.sites.clear();
+        self.wides.clear();
+        self.atomics.clear();
+        for vcpu in &mut self.vcpus {
+            vcpu.jumps.fill(JumpEntry::EMPTY);
+        }
+        self.stats.flushes += 1;
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    fn regions(&self) -> usize {
+        self.by_key.len()
+    }
+
+    fn code_bytes(&self) -> (usize, usize) {
+        let used = self.buffer.used();
+        (used, used + self.buffer.left())
+    }
+}
+
+/// What the emitter uses beyond the x86-64 baseline.
+fn check_processor() -> Result<(), Unavailable> {
+    for (present, name) in [
+        (is_x86_feature_detected!("bmi1"), "BMI1"),
+        (is_x86_feature_detected!("bmi2"), "BMI2"),
+        (is_x86_feature_detected!("lzcnt"), "LZCNT"),
+        (is_x86_feature_detected!("sse4.1"), "SSE4.1"),
+    ] {
+        if !present {
+            return Err(Unavailable::Processor(name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The one-pass x86-64 back end.
+//!
+//! - [`engine`]: look-up, translation, linking, invalidation: what
+//!   [`ferrite_ir::Engine`] is to the interpreter;
+//! - `emit`: operations to machine code, a block at a time;
+//! - `plan`: what is known about a block's values before its code is written;
+//! - `file`: which register holds which value or global;
+//! - `stubs`: the code that every region shares: entry, exits, look-up, calls into Rust;
+//! - `frame`: what those calls find on the machine stack, and the functions called;
+//! - `buffer`: memory for code, written through one mapping and run through another.
+//!
+//! # Registers
+//! | register | holds |
+//! |---|---|
+//! | `rbp` | the vCPU block, plus [`BIAS`] |
+//! | `r15` | host address of guest memory's offset 0 |
+//! | `rsp` | the [`frame::Frame`] |
+//! | `rax`, `rcx`, `rdx`, `xmm0`, `xmm1` | scratch within an operation |
+//! | others | values of the block, copies of globals |
+//!
+//! Within a block a global that was read or written stays in a register; every write goes to the vCPU
+//! block at once as well, so that whatever looks at the guest's state finds it there.
+
+mod buffer;
+mod emit;
+pub mod engine;
+mod file;
+mod frame;
+mod plan;
+mod stubs;
+
+pub use buffer::MapError;
+pub use engine::{Engine, Unavailable};
+
+/// What `rbp` points behind the start of the vCPU block: this way the guest's general registers are
+/// within reach of one-byte displacements.
+const BIAS: i32 = 8 * (ferrite_ir::slot::FIRST_GUEST as i32 + 16);
+
+/// Displacement of a slot from `rbp`.
+const fn slot_at(slot: u16) -> i32 {
+    slot as i32 * 8 - BIAS
+}

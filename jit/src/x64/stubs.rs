@@ -1,0 +1,355 @@
+//! The code that every region shares.
+
+use std::mem::offset_of;
+
+use dynasm::dynasm;
+use dynasmrt::{DynasmApi, SimpleAssembler};
+use ferrite_ir::{FlagKind, Width, slot};
+
+use super::buffer::CodeBuffer;
+use super::frame::{self, Context, FRAME_BYTES, Frame, JUMPS, JumpEntry, Returned};
+use super::{BIAS, slot_at};
+
+/// What a stub calls.
+type Function = unsafe extern "sysv64" fn(*mut Frame, u64, u64, u32) -> Returned;
+
+/// Offsets of the stubs in the code buffer.
+///
+/// Those that call into Rust take an address in `rax`, a value in `rcx` and the number of a site in
+/// `edx`, return in `rax`, and keep every register but the scratch ones. The `_x` ones keep vector
+/// registers too. If the region is to be left they do not return.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stubs {
+    /// `fn(context, code, block, guest memory) -> exit`: see [`super::engine`].
+    pub enter: u32,
+    /// Returns from `enter` with `eax`.
+    pub leave: u32,
+    /// Goes on at the guest address in the PC slot; `r8d` says through which exit, or 0.
+    pub lookup: u32,
+    /// The same with the address in `rax`, which it stores.
+    pub jump: u32,
+    /// [`frame::load`].
+    pub load: u32,
+    pub load_x: u32,
+    /// [`frame::store`].
+    pub store: u32,
+    pub store_x: u32,
+    /// [`frame::load_vector`].
+    pub load_vector: u32,
+    /// [`frame::store_vector`].
+    pub store_vector: u32,
+    /// [`frame::call`]. Keeps no register.
+    pub call: u32,
+    /// [`frame::guard`]. Does not return.
+    pub guard: u32,
+    /// [`frame::atomic`]. Keeps no vector register.
+    pub atomic: u32,
+    /// [`frame::wide`]. Keeps no vector register.
+    pub wide: u32,
+    /// [`frame::nzcv`]: the flags in `eax`.
+    pub nzcv: u32,
+    /// Sets the host's flags as a comparison whose outcome the guest's flags are.
+    pub flags: u32,
+}
+
+/// Registers that a call may change and that hold values; six, so that the stack stays aligned.
+const VECTORS: std::ops::Range<u8> = 2..16;
+
+/// What a call stub keeps.
+#[derive(Clone, Copy, PartialEq)]
+enum Keep {
+    Integers,
+    All,
+}
+
+struct Maker {
+    asm: SimpleAssembler,
+    origin: usize,
+}
+
+impl Maker {
+    fn here(&self) -> u32 {
+        (self.origin + self.asm.ops.len()) as u32
+    }
+
+    /// A jump to a stub that exists.
+    fn jump_to(&mut self, to: u32) {
+        let from = self.here() as i32 + 5;
+        self.asm.push(0xe9);
+        self.asm.push_i32(to as i32 - from);
+    }
+
+    fn call_to(&mut self, to: u32) {
+        let from = self.here() as i32 + 5;
+        self.asm.push(0xe8);
+        self.asm.push_i32(to as i32 - from);
+    }
+
+    /// Bytes of a short conditional jump whose distance [`Self::land`] fills in.
+    fn branch(&mut self, condition: u8) -> usize {
+        self.asm.push(0x70 | condition);
+        self.asm.push(0);
+        self.asm.ops.len()
+    }
+
+    fn land(&mut self, from: usize) {
+        let distance = self.asm.ops.len() - from;
+        debug_assert!(distance < 128);
+        self.asm.ops[from - 1] = distance as u8;
+    }
+}
+
+const NOT_EQUAL: u8 = 5;
+const EQUAL: u8 = 4;
+
+/// Writes the stubs at the start of a buffer. `None` if it has no room for them.
+pub(super) fn make(buffer: &mut CodeBuffer) -> Option<Stubs> {
+    let mut m = Maker {
+        asm: SimpleAssembler::new(),
+        origin: buffer.used(),
+    };
+    let mut stubs = Stubs::default();
+    enter_and_leave(&mut m, &mut stubs);
+    lookup(&mut m, &mut stubs);
+    stubs.load = call(&mut m, &stubs, frame::load, Keep::Integers);
+    stubs.load_x = call(&mut m, &stubs, frame::load, Keep::All);
+    stubs.store = call(&mut m, &stubs, frame::store, Keep::Integers);
+    stubs.store_x = call(&mut m, &stubs, frame::store, Keep::All);
+    stubs.load_vector = call(&mut m, &stubs, frame::load_vector, Keep::All);
+    stubs.store_vector = call(&mut m, &stubs, frame::store_vector, Keep::All);
+    stubs.call = call(&mut m, &stubs, frame::call, Keep::Integers);
+    stubs.guard = call(&mut m, &stubs, frame::guard, Keep::Integers);
+    stubs.atomic = call(&mut m, &stubs, frame::atomic, Keep::Integers);
+    stubs.wide = call(&mut m, &stubs, frame::wide, Keep::Integers);
+    stubs.nzcv = call(&mut m, &stubs, frame::nzcv, Keep::All);
+    flags(&mut m, &mut stubs);
+    buffer.append(&m.asm.ops).then_some(stubs)
+}
+
+fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
+    stubs.enter = m.here();
+    dynasm!(m.asm
+        ; .arch x64
+        ; push rbx
+        ; push rbp
+        ; push r12
+        ; push r13
+        ; push r14
+        ; push r15
+        ; sub rsp, FRAME_BYTES
+        ; mov [rsp + offset_of!(Frame, context) as i32], rdi
+        ; mov rax, [rdi + offset_of!(Context, jumps) as i32]
+        ; mov [rsp + offset_of!(Frame, jumps) as i32], rax
+        ; mov rax, [rdi + offset_of!(Context, generations) as i32]
+        ; mov [rsp + offset_of!(Frame, generations) as i32], rax
+        ; mov rax, [rdi + offset_of!(Context, generations) as i32 + 8]
+        ; mov [rsp + offset_of!(Frame, generations) as i32 + 8], rax
+        ; lea rbp, [rdx + BIAS]
+        ; mov r15, rcx
+        ; jmp rsi
+    );
+    stubs.leave = m.here();
+    dynasm!(m.asm
+        ; .arch x64
+        ; add rsp, FRAME_BYTES
+        ; pop r15
+        ; pop r14
+        ; pop r13
+        ; pop r12
+        ; pop rbp
+        ; pop rbx
+        ; ret
+    );
+}
+
+fn lookup(m: &mut Maker, stubs: &mut Stubs) {
+    const _: () = assert!(JUMPS == 4096 && size_of::<JumpEntry>() == 32);
+    stubs.jump = m.here();
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov [rbp + slot_at(slot::PC)], rax
+    );
+    let start = m.asm.ops.len();
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov rdx, rax
+        ; shr rdx, 55
+        ; and edx, 1
+        ; mov rdx, [rsp + rdx * 8 + offset_of!(Frame, generations) as i32]
+        ; mov ecx, eax
+        ; shr ecx, 2
+        ; mov esi, eax
+        ; shr esi, 13
+        ; xor ecx, esi
+        ; and ecx, (JUMPS - 1) as i32
+        ; shl ecx, 5
+        ; add rcx, [rsp + offset_of!(Frame, jumps) as i32]
+        ; cmp [rcx + offset_of!(JumpEntry, pc) as i32], rax
+    );
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm
+        ; .arch x64
+        ; cmp [rcx + offset_of!(JumpEntry, generation) as i32], rdx
+    );
+    let stale = m.branch(NOT_EQUAL);
+    dynasm!(m.asm
+        ; .arch x64
+        ; jmp QWORD [rcx + offset_of!(JumpEntry, code) as i32]
+    );
+    m.land(other);
+    m.land(stale);
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov eax, r8d
+    );
+    m.jump_to(stubs.leave);
+    stubs.lookup = m.here();
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov rax, [rbp + slot_at(slot::PC)]
+    );
+    let from = m.here() as i32 + 5;
+    let to = m.origin as i32 + start as i32;
+    m.asm.push(0xe9);
+    m.asm.push_i32(to - from);
+}
+
+/// Index of an address in a jump cache, as the stub computes it.
+pub(super) const fn jump_index(pc: u64) -> usize {
+    let pc = pc as u32;
+    ((pc >> 2) ^ (pc >> 13)) as usize & (JUMPS - 1)
+}
+
+fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
+    let at = m.here();
+    let vectors = if keep == Keep::All {
+        16 * VECTORS.len() as i32
+    } else {
+        0
+    };
+    // Behind the return address, six registers and what aligns the stack.
+    let frame = vectors + 64;
+    dynasm!(m.asm
+        ; .arch x64
+        ; push rsi
+        ; push rdi
+        ; push r8
+        ; push r9
+        ; push r10
+        ; push r11
+        ; sub rsp, vectors + 8
+    );
+    if keep == Keep::All {
+        for (n, x) in VECTORS.enumerate() {
+            dynasm!(m.asm ; .arch x64 ; movups [rsp + 16 * n as i32], Rx(x));
+        }
+    }
+    dynasm!(m.asm
+        ; .arch x64
+        ; lea rdi, [rsp + frame]
+        ; mov rsi, rax
+        ; xchg rcx, rdx
+        ; mov rax, QWORD function as usize as i64
+        ; call rax
+    );
+    if keep == Keep::All {
+        for (n, x) in VECTORS.enumerate() {
+            dynasm!(m.asm ; .arch x64 ; movups Rx(x), [rsp + 16 * n as i32]);
+        }
+    }
+    dynasm!(m.asm
+        ; .arch x64
+        ; add rsp, vectors + 8
+        ; pop r11
+        ; pop r10
+        ; pop r9
+        ; pop r8
+        ; pop rdi
+        ; pop rsi
+        ; test edx, edx
+    );
+    let left = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; ret);
+    m.land(left);
+    dynasm!(m.asm
+        ; .arch x64
+        ; add rsp, 8
+        ; xor r8d, r8d
+    );
+    m.jump_to(stubs.lookup);
+    at
+}
+
+/// After a comparison of what the guest subtracted, the host's flags are the guest's, the carry
+/// being a borrow.
+fn flags(m: &mut Maker, stubs: &mut Stubs) {
+    let kind = |kind: FlagKind| kind.code() as i32;
+    let (at_a, at_b) = (slot_at(slot::FLAG_A), slot_at(slot::FLAG_B));
+    stubs.flags = m.here();
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov ecx, [rbp + slot_at(slot::FLAG_KIND)]
+        ; mov rax, [rbp + at_a]
+        ; cmp ecx, kind(FlagKind::Sub(Width::W64))
+    );
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; cmp rax, [rbp + at_b] ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Sub(Width::W32)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; cmp eax, [rbp + at_b] ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Logic(Width::W64)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; test rax, rax ; stc ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Logic(Width::W32)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; test eax, eax ; stc ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Nzcv));
+    let literal = m.branch(EQUAL);
+    flags_by_call(m, stubs);
+    m.land(literal);
+    flags_from_word(m);
+}
+
+/// Has the flag word computed, in `eax`.
+fn flags_by_call(m: &mut Maker, stubs: &Stubs) {
+    // The stub finds the frame by its distance from the stack pointer, so the return address of the
+    // code that asked for flags is set aside.
+    dynasm!(m.asm
+        ; .arch x64
+        ; pop rax
+        ; mov [rsp + offset_of!(Frame, scratch) as i32], rax
+    );
+    m.call_to(stubs.nzcv);
+    dynasm!(m.asm
+        ; .arch x64
+        ; push QWORD [rsp + offset_of!(Frame, scratch) as i32]
+    );
+}
+
+/// Makes host flags of the word in `eax`.
+fn flags_from_word(m: &mut Maker) {
+    dynasm!(m.asm
+        ; .arch x64
+        ; mov ecx, eax
+        ; shr ecx, 24 // N, Z, C, V in bits 7 to 4
+        ; mov edx, ecx
+        ; and edx, 0xc0 // N and Z are where the host's sign and zero flags are
+        ; xor ecx, 0x20
+        ; mov eax, ecx
+        ; shr eax, 5
+        ; and eax, 1 // no carry: borrow
+        ; or edx, eax
+        ; shr ecx, 4
+        ; and ecx, 1
+        ; mov eax, edx
+        ; shl eax, 8
+        ; mov al, cl
+        ; add al, 0x7f // overflows if V
+        ; sahf
+        ; ret
+    );
+}
