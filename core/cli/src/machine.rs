@@ -8,9 +8,32 @@ use super::keyval::KeyVal;
 /// Bytes of RAM without `-m`, as QEMU.
 const DEFAULT_RAM: u64 = 128 << 20;
 
+/// What runs translated code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeBackend {
+    /// The best that the host has.
+    #[default]
+    Best,
+    /// The interpreter.
+    Interpreter,
+    /// The one-pass x86-64 emitter.
+    X64,
+}
+
+/// How the CPUs run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccelOptions {
+    /// `backend=`.
+    pub backend: CodeBackend,
+    /// `tb-size=`: MiB of translated code to keep.
+    pub code_mebibytes: Option<u32>,
+}
+
 /// What the machine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineOptions {
+    /// How its CPUs run.
+    pub accel: AccelOptions,
     /// GIC version.
     pub gic: GicVersion,
     /// CPU model.
@@ -28,6 +51,7 @@ pub struct MachineOptions {
 impl Default for MachineOptions {
     fn default() -> Self {
         Self {
+            accel: AccelOptions::default(),
             gic: GicVersion::V2,
             cpu: "max".into(),
             cpus: 1,
@@ -76,6 +100,17 @@ impl MachineOptions {
         let mut kv = KeyVal::parse("accel", text, "accel")?;
         kv.accept("accel", &["tcg"])?;
         kv.accept("thread", &["single"])?;
+        self.accel.backend = match kv.take("backend").as_deref() {
+            None => CodeBackend::Best,
+            Some("interp") => CodeBackend::Interpreter,
+            Some("x64") => CodeBackend::X64,
+            Some(_) => return Err(kv.invalid("backend", "interp or x64").into()),
+        };
+        if let Some(mebibytes) = kv.take_number("tb-size")? {
+            let mebibytes = u32::try_from(mebibytes).ok().filter(|n| (1..=1024).contains(n));
+            let invalid = || kv.invalid("tb-size", "1 to 1024 MiB");
+            self.accel.code_mebibytes = Some(mebibytes.ok_or_else(invalid)?);
+        }
         Ok(kv.finish()?)
     }
 

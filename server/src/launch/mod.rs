@@ -1,5 +1,6 @@
 //! From a command line to a machine: opens what it names and wires it up.
 
+mod accelerator;
 mod characters;
 mod devices;
 mod disks;
@@ -75,6 +76,9 @@ pub enum LaunchError {
         /// What is wrong.
         problem: String,
     },
+    /// A code generator that this host cannot run.
+    #[error("-accel tcg,backend={0}: {1}")]
+    Accelerator(&'static str, String),
     /// Options that do not go together.
     #[error("{0}")]
     Conflict(String),
@@ -157,6 +161,7 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
     characters.open_rest(line)?;
     let clock: Box<dyn HostClock> = Box::new(SystemClock::default());
     let mut vm = ferrite_vm::virt::build(config, clock).map_err(|e| LaunchError::build(e, line))?;
+    vm.set_engine(accelerator::make(line.machine.accel)?);
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,
