@@ -107,7 +107,9 @@ impl MachineOptions {
             Some(_) => return Err(kv.invalid("backend", "interp or x64").into()),
         };
         if let Some(mebibytes) = kv.take_number("tb-size")? {
-            let mebibytes = u32::try_from(mebibytes).ok().filter(|n| (1..=1024).contains(n));
+            let mebibytes = u32::try_from(mebibytes)
+                .ok()
+                .filter(|n| (1..=1024).contains(n));
             let invalid = || kv.invalid("tb-size", "1 to 1024 MiB");
             self.accel.code_mebibytes = Some(mebibytes.ok_or_else(invalid)?);
         }

@@ -29,7 +29,11 @@ pub const OPTIONS: &[OptionRow] = &[
         "choose the machine ('help' lists them)",
     ),
     row("machine", "virt[,gic-version=2|3]", "the same as -M"),
-    row("accel", "tcg[,backend=interp|x64][,tb-size=MiB]", "choose how the CPUs run"),
+    row(
+        "accel",
+        "tcg[,backend=interp|x64][,tb-size=MiB]",
+        "choose how the CPUs run",
+    ),
     row("cpu", "MODEL", "choose the CPU model ('help' lists them)"),
     row(
         "smp",

@@ -336,19 +336,9 @@ impl Engine {
     }
 
     /// Runs a translation and what it leads to; returns the exit that led nowhere yet, plus 1, or 0.
-    fn enter(
-        &mut self,
-        env: &mut dyn Env,
-        cpu: &mut VcpuBlock,
-        vcpu: usize,
-        number: u32,
-    ) -> u32 {
-        type Enter = unsafe extern "sysv64" fn(
-            *mut Context,
-            *const u8,
-            *mut VcpuBlock,
-            *mut u8,
-        ) -> u32;
+    fn enter(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize, number: u32) -> u32 {
+        type Enter =
+            unsafe extern "sysv64" fn(*mut Context, *const u8, *mut VcpuBlock, *mut u8) -> u32;
         let code = self
             .buffer
             .address(self.translations[number as usize].entry);

@@ -21,6 +21,11 @@
 //! Within a block a global that was read or written stays in a register; every write goes to the vCPU
 //! block at once as well, so that whatever looks at the guest's state finds it there.
 
+#![allow(
+    clippy::useless_conversion,
+    reason = "the assembler's macro converts every register number"
+)]
+
 mod buffer;
 mod emit;
 pub mod engine;

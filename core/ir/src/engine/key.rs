@@ -51,4 +51,3 @@ impl Hasher for AddressHasher {
 
 /// A map from addresses, or what holds some.
 pub type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
-

@@ -44,14 +44,23 @@ pub(super) fn load<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64
 
 /// A plain store by the fast path.
 #[inline(always)]
-pub(super) fn store<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64, value: T) -> Option<()> {
+pub(super) fn store<E: Env + ?Sized, T: Scalar>(
+    env: &E,
+    cpu: &VcpuBlock,
+    va: u64,
+    value: T,
+) -> Option<()> {
     env.ram()
         .store(write_place(cpu, va, T::BYTES, false)?, value)
 }
 
 /// Two adjacent units by the fast path.
 #[inline(always)]
-pub(super) fn load_pair<E: Env + ?Sized, T: Scalar>(env: &E, cpu: &VcpuBlock, va: u64) -> Option<(T, T)> {
+pub(super) fn load_pair<E: Env + ?Sized, T: Scalar>(
+    env: &E,
+    cpu: &VcpuBlock,
+    va: u64,
+) -> Option<(T, T)> {
     let at = read_place(cpu, va, 2 * T::BYTES, false)?;
     Some((env.ram().load(at)?, env.ram().load(at.offset(T::BYTES))?))
 }
@@ -78,7 +87,12 @@ pub(super) fn load_16<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64) -> Opt
 
 /// 16 bytes by the fast path.
 #[inline(always)]
-pub(super) fn store_16<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64, value: u128) -> Option<()> {
+pub(super) fn store_16<E: Env + ?Sized>(
+    env: &E,
+    cpu: &VcpuBlock,
+    va: u64,
+    value: u128,
+) -> Option<()> {
     store_pair(env, cpu, va, (value as u64, (value >> 64) as u64))
 }
 
@@ -157,7 +171,12 @@ fn is_whole(va: u64, mem: Mem) -> bool {
 
 /// A vector load by the fast path; `None` where that does not apply.
 #[must_use]
-pub fn load_vector_any<E: Env + ?Sized>(env: &E, cpu: &VcpuBlock, va: u64, mem: Mem) -> Option<u128> {
+pub fn load_vector_any<E: Env + ?Sized>(
+    env: &E,
+    cpu: &VcpuBlock,
+    va: u64,
+    mem: Mem,
+) -> Option<u128> {
     if !is_whole(va, mem) {
         return None;
     }

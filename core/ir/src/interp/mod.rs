@@ -17,7 +17,7 @@ mod run;
 mod slow;
 
 pub use lower::lower;
+pub use lowered::{AtomicEntry, AtomicKind, Exit, LowerError, Lowered, WideEntry};
 pub use memory::{load_any, load_vector_any, store_any, store_vector_any};
 pub use rare::{atomic, wide};
-pub use lowered::{AtomicEntry, AtomicKind, Exit, LowerError, Lowered, WideEntry};
 pub use run::{BlockEnd, run};

@@ -119,7 +119,13 @@ pub(super) fn call<E: Env + ?Sized>(
 /// A helper call that is rarely made.
 #[cold]
 #[inline(never)]
-pub(super) fn guard<E: Env + ?Sized>(mark: Mark, env: &mut E, cpu: &mut VcpuBlock, helper: u16, a: u16) {
+pub(super) fn guard<E: Env + ?Sized>(
+    mark: Mark,
+    env: &mut E,
+    cpu: &mut VcpuBlock,
+    helper: u16,
+    a: u16,
+) {
     let packed = u64::from(a) | u64::MAX << 16;
     // A helper that does not leave breaks the contract; what follows a failed guard must not run.
     if call(mark, env, cpu, helper, packed).is_ok() {

@@ -104,4 +104,3 @@ pub fn copy(cpu: &VcpuBlock) -> Box<VcpuBlock> {
     copy.slots = cpu.slots;
     copy
 }
-

@@ -42,7 +42,9 @@ impl Emitter<'_> {
     }
 
     fn address_of_sum(&mut self, a: Int, b: Int, disp: i32) {
-        let known = self.known(b).map(|n| n.wrapping_add_signed(disp.into()) as i64);
+        let known = self
+            .known(b)
+            .map(|n| n.wrapping_add_signed(disp.into()) as i64);
         if let Some(sum) = known {
             if let Ok(sum) = i32::try_from(sum) {
                 let base = self.register(a);

@@ -9,7 +9,9 @@ use ferrite_ram::PAGE_SIZE;
 
 use super::super::frame::{Frame, What};
 use super::super::slot_at;
-use super::{Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, count_insns, immediate};
+use super::{
+    Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, count_insns, immediate,
+};
 
 impl Emitter<'_> {
     /// The region's entry: takes the instructions of its first block from the budget.

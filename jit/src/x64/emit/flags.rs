@@ -148,14 +148,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn set_flags_if(
-        &mut self,
-        c: Int,
-        kind: FlagKind,
-        a: Int,
-        b: Int,
-        otherwise: u32,
-    ) {
+    pub(super) fn set_flags_if(&mut self, c: Int, kind: FlagKind, a: Int, b: Int, otherwise: u32) {
         // Everything in registers first: both ways must find the same ones.
         let c = self.register(c);
         let a = self.register(a);

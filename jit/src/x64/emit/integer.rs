@@ -102,7 +102,11 @@ impl Emitter<'_> {
     }
 
     fn add(&mut self, w: Width, d: Int, a: Int, b: Int) {
-        let (a, b) = if self.known(a).is_some() { (b, a) } else { (a, b) };
+        let (a, b) = if self.known(a).is_some() {
+            (b, a)
+        } else {
+            (a, b)
+        };
         let right = self.operand_at(w, b);
         let left = self.register(a);
         let to = self.result(d);
@@ -120,9 +124,13 @@ impl Emitter<'_> {
     /// `to = from + disp`.
     pub(super) fn lea(&mut self, w: Width, to: u8, from: u8, disp: i32) {
         match (w, i8::try_from(disp)) {
-            (Width::W64, Ok(disp)) => dynasm!(self.asm ; .arch x64 ; lea Rq(to), [BYTE Rq(from) + disp]),
+            (Width::W64, Ok(disp)) => {
+                dynasm!(self.asm ; .arch x64 ; lea Rq(to), [BYTE Rq(from) + disp])
+            }
             (Width::W64, Err(_)) => dynasm!(self.asm ; .arch x64 ; lea Rq(to), [Rq(from) + disp]),
-            (Width::W32, Ok(disp)) => dynasm!(self.asm ; .arch x64 ; lea Rd(to), [BYTE Rq(from) + disp]),
+            (Width::W32, Ok(disp)) => {
+                dynasm!(self.asm ; .arch x64 ; lea Rd(to), [BYTE Rq(from) + disp])
+            }
             (Width::W32, Err(_)) => dynasm!(self.asm ; .arch x64 ; lea Rd(to), [Rq(from) + disp]),
         }
     }
@@ -257,7 +265,11 @@ impl Emitter<'_> {
     }
 
     fn mul(&mut self, w: Width, d: Int, a: Int, b: Int) {
-        let (a, b) = if self.known(a).is_some() { (b, a) } else { (a, b) };
+        let (a, b) = if self.known(a).is_some() {
+            (b, a)
+        } else {
+            (a, b)
+        };
         match self.operand_at(w, b) {
             Operand::Immediate(n) => {
                 let from = self.register(a);
@@ -471,7 +483,13 @@ impl Emitter<'_> {
                 if lsb != 0 {
                     shift!(self, w, shr, to, lsb);
                 }
-                two!(self, Width::W32, and, to, Operand::Immediate(eval::mask(len) as i32));
+                two!(
+                    self,
+                    Width::W32,
+                    and,
+                    to,
+                    Operand::Immediate(eval::mask(len) as i32)
+                );
             }
             _ => {
                 let to = self.result_from(d, a);
