@@ -347,6 +347,7 @@ impl Vm {
         self.board.set_ppi(index, ppi::TIMER_VIRT, lines.virtual_);
         self.board.set_ppi(index, ppi::PMU, lines.pmu);
         cpu.set_interrupts(self.board.lines(index));
+        cpu.look_for_events(&self.board);
     }
 
     /// Runs one CPU if it has power and work; tells whether it ran.

@@ -40,9 +40,9 @@ fn device(choice: u8) -> Box<dyn VirtioDevice> {
         )),
         3 => {
             let mut console = VirtioConsole::new().with_size(80, 25);
-            for number in [None, Some(2)] {
+            for (number, name) in [(None, "first"), (Some(2), "second")] {
                 console
-                    .add_console(number, Some("port".into()), Peer::boxed(b"input"))
+                    .add_console(number, Some(name.into()), Peer::boxed(b"input"))
                     .expect("a free port");
             }
             Box::new(console)

@@ -4,6 +4,7 @@ use ferrite_ir::{CodeKey, VcpuBlock, slot};
 use ferrite_ram::RamOffset;
 
 use super::CpuConfig;
+use super::event::Watch;
 use super::key;
 use crate::debug::Debug;
 use crate::features::Features;
@@ -57,6 +58,10 @@ pub struct CpuCore {
     pub pmu: Pmu,
     /// The event register of WFE.
     pub event: bool,
+    /// What it waits for with an exclusive monitor.
+    pub(super) watch: Option<Watch>,
+    /// Ticks of the event stream that were seen.
+    pub(super) stream_ticks: u64,
     /// Where translations and exceptions are logged.
     pub log: Option<Log>,
     /// Set while it waits or is stopped.
@@ -85,6 +90,8 @@ impl CpuCore {
             pmu: Pmu::default(),
             log: None,
             event: false,
+            watch: None,
+            stream_ticks: 0,
             halt: None,
             key: CodeKey(0),
             executed: 0,
@@ -105,6 +112,8 @@ impl CpuCore {
         self.debug.os_lock = true;
         self.pmu = Pmu::default();
         self.event = false;
+        self.watch = None;
+        self.stream_ticks = 0;
         self.halt = None;
         self.executed = 0;
         self.allowance = 0;
@@ -189,7 +198,7 @@ impl CpuCore {
         self.set_pending(block, spsr::F, lines.fiq);
     }
 
-    /// Whether an interrupt is pending and not masked.
+    /// Whether an interrupt is pending and not masked: what ends WFE.
     pub(crate) fn interrupt_open(block: &VcpuBlock) -> bool {
         let open = block.get(state::PENDING.0) & !block.get(state::DAIF.0);
         open & (spsr::A | spsr::I | spsr::F) != 0

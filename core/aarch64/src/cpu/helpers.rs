@@ -217,13 +217,21 @@ impl CpuEnv<'_> {
     }
 
     fn wait(&mut self, block: &mut VcpuBlock, wfe: bool, next: u64) -> Result<(), Leave> {
-        if wfe && std::mem::take(&mut self.core.event) || CpuCore::interrupt_pending(block) {
+        let over = if wfe {
+            std::mem::take(&mut self.core.event) || CpuCore::interrupt_open(block)
+        } else {
+            CpuCore::interrupt_pending(block)
+        };
+        if over {
             return Ok(());
         }
         let allowed = if wfe { sctlr::NTWE } else { sctlr::NTWI };
         if self.core.pstate.el == 0 && block.get(state::SCTLR_EL1.0) & allowed == 0 {
             let pc = block.get(slot::PC);
             return Err(self.take(block, Exception::synchronous(syndrome::wait(wfe), pc)));
+        }
+        if wfe && self.core.watch_monitor(block, &*self.platform) {
+            return Ok(());
         }
         self.core.halt = Some(if wfe { Halt::Event } else { Halt::Interrupt });
         block.set(slot::PC, next);

@@ -2,6 +2,7 @@
 
 mod core;
 mod env;
+mod event;
 mod helpers;
 mod inspect;
 mod key;
@@ -76,7 +77,7 @@ pub enum RunState {
     Running,
     /// It waits for an interrupt (WFI).
     WaitForInterrupt,
-    /// It waits for an event (WFE) or an interrupt; running it again at any time is allowed.
+    /// It waits for an event (WFE) or an interrupt.
     WaitForEvent,
     /// Firmware stopped it: it runs again after [`Cpu::reset`] or [`Cpu::resume`].
     Stopped,
@@ -124,6 +125,7 @@ impl Cpu {
     /// Lets a CPU that waits or was stopped go on.
     pub fn resume(&mut self) {
         self.core.halt = None;
+        self.core.watch = None;
     }
 
     /// Stops it until [`Self::reset`] or [`Self::resume`]: a secondary CPU that is off.
@@ -131,14 +133,12 @@ impl Cpu {
         self.core.halt = Some(Halt::Stopped);
     }
 
-    /// Why it would not run now. Not for having executed WFE: that wait may end for any reason, and
-    /// has to end when the store that it waits for with an exclusive monitor comes, which nothing
-    /// else here tells it of.
+    /// Why it would not run now. [`Self::look_for_events`] may end a wait for an event.
     #[must_use]
     pub fn halted(&self) -> Option<Halt> {
         match self.core.halt {
             Some(Halt::Interrupt) if CpuCore::interrupt_pending(&self.block) => None,
-            Some(Halt::Event) => None,
+            Some(Halt::Event) if self.core.event || CpuCore::interrupt_open(&self.block) => None,
             halt => halt,
         }
     }
@@ -157,7 +157,10 @@ impl Cpu {
                 state: halt.into(),
             };
         }
-        self.core.halt = None;
+        if self.core.halt == Some(Halt::Event) {
+            self.core.event = false;
+        }
+        self.resume();
         let Self { block, core } = self;
         let budget = budget.clamp(1, i64::MAX as u64);
         block.set(slot::BUDGET, budget);
@@ -212,6 +215,13 @@ impl Cpu {
         self.core.log = Some(log);
     }
 
+    /// Sets the event register if the event stream of its counter or another CPU's store to what its
+    /// exclusive monitor reserves asks for it. To be called now and then, above all before
+    /// [`Self::halted`].
+    pub fn look_for_events(&mut self, platform: &dyn Platform) {
+        self.core.look_for_events(&self.block, platform);
+    }
+
     /// Sets the event register: another CPU executed SEV.
     pub fn set_event(&mut self) {
         self.core.event = true;
@@ -227,7 +237,8 @@ impl Cpu {
         self.core.timer_lines(&self.block, counter)
     }
 
-    /// The first counter value after `counter` at which a timer output rises.
+    /// The first counter value after `counter` at which a timer output rises or a wait for an event
+    /// ends.
     #[must_use]
     pub fn next_timer_deadline(&self, counter: u64) -> Option<u64> {
         self.core.next_deadline(&self.block, counter)

@@ -2,7 +2,7 @@
 
 use ferrite_ir::{Global, VcpuBlock};
 
-use crate::cpu::CpuCore;
+use crate::cpu::{CpuCore, Halt};
 use crate::state;
 
 /// CNTx_CTL_EL0 bits.
@@ -21,6 +21,12 @@ pub mod kernel_control {
     pub const EL0PCTEN: u64 = 1;
     /// EL0 may read the virtual counter.
     pub const EL0VCTEN: u64 = 1 << 1;
+    /// The event stream is on: the virtual counter sets the event register.
+    pub const EVNTEN: u64 = 1 << 2;
+    /// It is the transitions from 1 to 0 that do, instead of those from 0 to 1.
+    pub const EVNTDIR: u64 = 1 << 3;
+    /// Bit number of the field that says which bit of the counter does: bits 7:4.
+    pub const EVNTI: u32 = 4;
     /// EL0 may use the virtual timer.
     pub const EL0VTEN: u64 = 1 << 8;
     /// EL0 may use the physical timer.
@@ -114,10 +120,15 @@ impl CpuCore {
         }
     }
 
-    /// The next counter value after `counter` at which an output rises by itself.
+    /// The next counter value after `counter` at which an output rises by itself, or a wait for an
+    /// event ends.
     #[must_use]
     pub fn next_deadline(&self, block: &VcpuBlock, counter: u64) -> Option<u64> {
-        let timers = [PHYSICAL, VIRTUAL].map(|timer| timer.deadline(block, counter));
-        timers.into_iter().flatten().min()
+        let [physical, virtual_] = [PHYSICAL, VIRTUAL].map(|timer| timer.deadline(block, counter));
+        let event = match self.halt {
+            Some(Halt::Event) => self.event_deadline(block, counter),
+            _ => None,
+        };
+        [physical, virtual_, event].into_iter().flatten().min()
     }
 }

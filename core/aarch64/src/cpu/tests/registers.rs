@@ -5,6 +5,9 @@ use super::tables::{Tables, attribute as a};
 use super::{ERET, NOP, WFI, movz, svc};
 use crate::cpu::{Halt, RunState};
 
+const WFE: u32 = 0xd503_205f;
+const SEVL: u32 = 0xd503_20bf;
+
 const CODE: u64 = RAM + 0x20_0000;
 const VA: u64 = 0x10_0000;
 
@@ -174,15 +177,18 @@ fn sp_el0_is_undefined_while_it_is_the_stack_pointer() {
 fn wfi_waits_for_interrupts_and_wfe_for_events() {
     let mut m = Machine::new("max");
     m.vectors();
-    let wfe = 0xd503_205f;
-    let sevl = 0xd503_20bf;
-    m.code(RAM, &[sevl, wfe, wfe, movz(0, 1), WFI, movz(0, 2), WFI]);
+    m.code(RAM, &[SEVL, WFE, WFE, movz(0, 1), WFI, movz(0, 2), WFI]);
     let outcome = m.run(100);
     assert_eq!(
         (outcome.state, outcome.executed),
         (RunState::WaitForEvent, 3)
     );
     assert_eq!(m.cpu.pc(), RAM + 12);
+    m.cpu.look_for_events(&m.board);
+    assert_eq!(m.cpu.halted(), Some(Halt::Event));
+    assert_eq!(m.run(100).executed, 0);
+    m.cpu.set_event();
+    assert_eq!(m.cpu.halted(), None);
     let outcome = m.run(100);
     assert_eq!(
         (outcome.state, outcome.executed),
@@ -195,6 +201,84 @@ fn wfi_waits_for_interrupts_and_wfe_for_events() {
     assert_eq!(m.cpu.halted(), None);
     m.run(1);
     assert_eq!(m.cpu.x(0), 2);
+}
+
+#[test]
+fn an_event_ends_one_wait() {
+    let mut m = Machine::new("max");
+    m.code(RAM, &[WFE, WFE, WFE]);
+    m.run(100);
+    m.cpu.set_event();
+    m.run(100);
+    assert_eq!((m.cpu.pc(), m.cpu.halted()), (RAM + 8, Some(Halt::Event)));
+    // An interrupt ends the wait where it is not masked.
+    m.vectors();
+    m.cpu.set_irq(true);
+    assert_eq!(m.cpu.halted(), Some(Halt::Event));
+    m.cpu.set_irq(false);
+    m.cpu.resume();
+    m.code(RAM + 0x100, &[0xd503_42ff, WFE]); // MSR DAIFCLR, #2
+    m.cpu.set_pc(RAM + 0x100);
+    m.run(100);
+    assert_eq!(m.cpu.halted(), Some(Halt::Event));
+    m.cpu.set_irq(true);
+    assert_eq!(m.cpu.halted(), None);
+    m.run(1);
+    assert_eq!(m.system("ELR_EL1"), RAM + 0x108);
+}
+
+/// How CPUs wait for a lock: LDXR, and WFE while it is taken.
+#[test]
+fn a_store_to_a_reserved_place_is_an_event() {
+    let place = RAM + 0x4000;
+    for (load, bytes) in [(0x085f_7c20, 1), (0x885f_7c20, 4), (0xc85f_7c20, 8_u32)] {
+        let mut m = Machine::new("max");
+        m.set_word(place, 0x8877_6655_4433_2211);
+        m.code(RAM, &[load, WFE, WFI]); // LDXR{B} Wt|Xt, [X1]; Xt is X0
+        m.cpu.set_x(1, place);
+        assert_eq!(m.run(100).state, RunState::WaitForEvent);
+        m.cpu.look_for_events(&m.board);
+        assert_eq!(m.cpu.halted(), Some(Halt::Event), "{bytes} bytes");
+        // It is not asleep for ever: a store of the same value cannot be seen.
+        let deadline = m.cpu.next_timer_deadline(0).unwrap();
+        assert_eq!(deadline, 62_500);
+        m.set_word(place, 0x8877_6655_4433_2210);
+        m.cpu.look_for_events(&m.board);
+        assert_eq!(m.cpu.halted(), None, "{bytes} bytes");
+        // A store before the wait began.
+        let mut m = Machine::new("max");
+        m.set_word(place, 0x8877_6655_4433_2211);
+        m.code(RAM, &[load, SEVL, WFE, WFE, WFI]);
+        m.cpu.set_x(1, place);
+        m.run(1);
+        m.cpu.set_pc(RAM + 4);
+        m.set_word(place, 0x8877_6655_4433_2210);
+        assert_eq!(m.run(100).state, RunState::WaitForInterrupt);
+    }
+}
+
+#[test]
+fn the_event_stream_ends_waits() {
+    let mut m = Machine::new("max");
+    m.code(RAM, &[WFE; 8]);
+    // EVNTEN, rises of bit 4: at 16, 48, 80 …
+    m.set_system("CNTKCTL_EL1", 1 << 2 | 4 << 4);
+    m.board.counter = 20;
+    m.cpu.look_for_events(&m.board);
+    m.run(100);
+    assert_eq!(m.cpu.pc(), RAM + 8);
+    assert_eq!(m.cpu.next_timer_deadline(20), Some(48));
+    for (counter, waits) in [(47, true), (48, false)] {
+        m.board.counter = counter;
+        m.cpu.look_for_events(&m.board);
+        assert_eq!(m.cpu.halted().is_some(), waits, "{counter}");
+    }
+    m.run(100);
+    // EVNTDIR: falls, at 64, 96 …
+    m.set_system("CNTKCTL_EL1", 3 << 2 | 4 << 4);
+    assert_eq!(m.cpu.next_timer_deadline(50), Some(64));
+    m.set_system("CNTKCTL_EL1", 0);
+    assert_eq!(m.cpu.next_timer_deadline(50), None);
 }
 
 #[test]
