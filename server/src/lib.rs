@@ -8,6 +8,7 @@
 //! - [`monitor`]: QMP sessions over sockets, WebSockets and standard streams;
 //! - [`console`]: the human monitor on the terminal;
 //! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
+//! - [`serve`]: the playground's page, and the relay to machines in browser tabs;
 //! - [`clock`], [`wake`], [`signals`]: time, sleep and interruption.
 
 #![forbid(unsafe_code)]
@@ -25,5 +26,6 @@ pub mod monitor;
 pub mod net;
 pub mod process;
 pub mod run;
+pub mod serve;
 pub mod signals;
 pub mod wake;

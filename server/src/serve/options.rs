@@ -1,0 +1,142 @@
+//! The arguments of `ferrite serve`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+const HELP: &str = "\
+usage: ferrite serve [options]
+
+-listen ADDRESS:PORT  where to listen; loopback port 8642 unless given
+-page FOLDER          the built page (web/dist)
+-guests FOLDER        kernels, initial RAM disks and images, under /guests/
+-token TEXT           what a client has to know; needed beyond loopback
+-host NAME            another name by which clients may address the server
+-no-isolation         without the headers that give the page threads
+
+It prints the page's address and serves until it is interrupted.
+";
+
+/// Where it listens unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
+/// Fewest characters of a token.
+const MIN_TOKEN: usize = 16;
+
+/// What the arguments ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To serve.
+    Serve(ServeOptions),
+    /// This text.
+    Help(&'static str),
+}
+
+/// How to serve.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The built page.
+    pub page: PathBuf,
+    /// The guests' files.
+    pub guests: Option<PathBuf>,
+    /// What a client has to know.
+    pub token: Option<String>,
+    /// Names by which clients may address the server, beside `localhost`.
+    pub hosts: Vec<String>,
+    /// Whether the page gets the headers that isolate it.
+    pub isolated: bool,
+}
+
+/// Arguments that cannot be obeyed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum OptionError {
+    /// An option that is not there.
+    #[error("{0}: invalid option (try -help)")]
+    Unknown(String),
+    /// An option without its argument.
+    #[error("{0}: requires an argument")]
+    NeedsArgument(String),
+    /// An address that cannot be read.
+    #[error("-listen {0}: not an address and a port, such as 127.0.0.1:8642")]
+    Address(String),
+    /// A token that is too easily guessed or cannot stand in an address.
+    #[error("-token: use at least {MIN_TOKEN} letters, digits, '-' and '_'")]
+    Token,
+    /// The network is let in without a token.
+    #[error("-listen {0}: beyond loopback a -token is needed")]
+    NeedsToken(SocketAddr),
+}
+
+/// Reads the arguments.
+pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionError> {
+    let mut options = ServeOptions {
+        listen: LISTEN,
+        page: PathBuf::from("web/dist"),
+        guests: None,
+        token: None,
+        hosts: Vec::new(),
+        isolated: true,
+    };
+    let mut args = args.into_iter();
+    while let Some(option) = args.next() {
+        let name = option.trim_start_matches('-').to_owned();
+        let mut argument = || {
+            args.next()
+                .ok_or_else(|| OptionError::NeedsArgument(option.clone()))
+        };
+        match name.as_str() {
+            "listen" => {
+                let text = argument()?;
+                options.listen = text.parse().map_err(|_| OptionError::Address(text))?;
+            }
+            "page" => options.page = argument()?.into(),
+            "guests" => options.guests = Some(argument()?.into()),
+            "token" => options.token = Some(token(argument()?)?),
+            "host" => options.hosts.push(argument()?),
+            "no-isolation" => options.isolated = false,
+            "h" | "help" => return Ok(Asked::Help(HELP)),
+            _ => return Err(OptionError::Unknown(option)),
+        }
+    }
+    if !options.listen.ip().is_loopback() && options.token.is_none() {
+        return Err(OptionError::NeedsToken(options.listen));
+    }
+    Ok(Asked::Serve(options))
+}
+
+fn token(text: String) -> Result<String, OptionError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let good = text.len() >= MIN_TOKEN && text.bytes().all(plain);
+    good.then_some(text).ok_or(OptionError::Token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Asked, OptionError> {
+        parse(text.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_network_needs_a_token() {
+        assert!(read("").is_ok());
+        assert!(read("-listen [::1]:0 -no-isolation").is_ok());
+        assert!(matches!(
+            read("-listen 0.0.0.0:80"),
+            Err(OptionError::NeedsToken(_))
+        ));
+        assert!(read("-listen 0.0.0.0:80 -token 0123456789abcdef").is_ok());
+        assert_eq!(read("-token short"), Err(OptionError::Token));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(read("-x"), Err(OptionError::Unknown("-x".into())));
+        assert_eq!(
+            read("-page"),
+            Err(OptionError::NeedsArgument("-page".into()))
+        );
+        assert_eq!(read("-listen x"), Err(OptionError::Address("x".into())));
+    }
+}
