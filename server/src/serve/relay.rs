@@ -76,7 +76,7 @@ impl Relay {
         }
         let result = match upgrade(request, socket).await {
             Ok(stream) => {
-                pump(stream, outgoing, |text| self.from_page(&token, &text)).await;
+                pump(stream, outgoing, |text| self.from_page(&token, text)).await;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -87,8 +87,8 @@ impl Relay {
     }
 
     /// Passes on what the page says to one of its clients.
-    async fn from_page(&self, token: &str, text: &str) {
-        let Ok(message) = serde_json::from_str::<Value>(text) else {
+    async fn from_page(&self, token: &str, text: String) {
+        let Ok(message) = serde_json::from_str::<Value>(&text) else {
             return;
         };
         let Some(id) = message.get("client").and_then(Value::as_u64) else {

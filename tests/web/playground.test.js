@@ -1,0 +1,138 @@
+// A person's way through the page, with a real Debian kernel.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { mkdir } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { browser, qmp, serve, shows, type } from "./page.js";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+/** Where pictures for the README go, if they are wanted. */
+const PICTURES = process.env.PICTURES;
+const PROMPT = "ferrite:/root#";
+
+let server;
+let chrome;
+
+before(async () => {
+  server = await serve();
+  chrome = await browser();
+});
+after(async () => {
+  await chrome?.close();
+  server?.close();
+});
+
+async function open(path) {
+  const page = await chrome.context.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(server.url + path);
+  return { page, errors };
+}
+
+async function accessible(page) {
+  // The page's policy lets no foreign script in; evaluation by the debugger is not bound by it.
+  const { readFile } = await import("node:fs/promises");
+  await page.evaluate(await readFile(AXE, "utf8"));
+  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const bad = result.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
+  assert.deepEqual(bad.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), []);
+}
+
+async function picture(page, name) {
+  if (!PICTURES) return;
+  await mkdir(PICTURES, { recursive: true });
+  await page.screenshot({ path: `${PICTURES}/${name}.png` });
+}
+
+test("the gallery is accessible, dark and light", async () => {
+  const { page, errors } = await open("");
+  await page.getByRole("heading", { name: "Debian kernel and BusyBox" }).waitFor();
+  await accessible(page);
+  await picture(page, "gallery");
+  await page.getByRole("button", { name: "Switch between dark and light" }).click();
+  await accessible(page);
+  assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
+test("a guest boots, answers commands and QMP, and keeps its disk over a reload", async () => {
+  const { page, errors } = await open("");
+  await page.getByRole("button", { name: "Start Debian kernel with a disk that stays" }).click();
+  await shows(page, PROMPT);
+  await type(page, "echo $((6 * 7))-$(uname -m)");
+  await shows(page, "42-aarch64");
+  await accessible(page);
+
+  assert.match(await qmp(page, "query-status"), /"status": "running"/);
+  assert.match(await qmp(page, '{"execute": "query-name"}'), /return/);
+  assert.match(await qmp(page, "no-such-command"), /CommandNotFound/);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator(".qmp-entry.event", { hasText: "STOP" }).waitFor();
+  await page.locator(".badge", { hasText: "paused" }).waitFor();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.locator(".badge", { hasText: "running" }).waitFor();
+  await page.getByLabel("QMP command").pressSequentially("query-blo");
+  await page.getByRole("option").first().waitFor();
+  await page.keyboard.press("Tab");
+  await picture(page, "qmp");
+  await accessible(page);
+
+  // An address that DHCP of the page's network gave.
+  await type(page, "ip link set eth0 up && udhcpc -n -q -i eth0 >/dev/null 2>&1; ip -4 addr show eth0");
+  await shows(page, "10.0.2.15", 60_000);
+
+  await type(page, "echo written-by-the-guest | dd of=/dev/vda bs=512 seek=7 conv=sync 2>/dev/null; sync; echo syn''ced");
+  await shows(page, "synced");
+  await page.reload();
+  await shows(page, PROMPT);
+  await type(page, "dd if=/dev/vda bs=512 skip=7 count=1 2>/dev/null | head -n 1");
+  await shows(page, "written-by-the-guest");
+  await page.getByRole("tab", { name: "Figures" }).click();
+  await page.locator(".figure-value", { hasText: "million" }).waitFor();
+  await picture(page, "machine");
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
+test("a native client attaches to a machine that lets it, and to no other", async () => {
+  const { page } = await open("#machine=u-boot");
+  await shows(page, "U-Boot");
+  await page.getByRole("tab", { name: "Clients" }).click();
+  await page.getByRole("button", { name: "Allow native clients" }).click();
+  const address = await page.locator(".address").textContent();
+
+  const refused = new WebSocket(address.replace(/offer=.*/, `offer=${"0".repeat(32)}`));
+  await new Promise((resolve) => refused.addEventListener("error", resolve));
+
+  const client = new WebSocket(address);
+  const heard = [];
+  client.addEventListener("message", ({ data }) => heard.push(JSON.parse(data)));
+  const until = async (found) => {
+    for (let n = 0; n < 100 && !heard.some(found); n++) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(heard.some(found), JSON.stringify(heard));
+  };
+  await until((message) => message.QMP);
+  const send = (execute, id) => client.send(JSON.stringify({ execute, id }));
+  send("qmp_capabilities", 1);
+  await until((message) => message.id === 1);
+  send("query-status", 2);
+  await until((message) => message.id === 2 && message.return.status === "running");
+  send("stop", 3);
+  await until((message) => message.event === "STOP");
+  await page.locator(".badge.remote", { hasText: "1 native client" }).waitFor();
+  const gone = new Promise((resolve) => client.addEventListener("close", resolve));
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await gone;
+  await page.close();
+});
+
+test("what cannot run is told in words", async () => {
+  const { page } = await open(`#line=${encodeURIComponent("ferrite -M virt -kernel nowhere.Image")}`);
+  await page.locator(".message", { hasText: "404" }).waitFor();
+  await page.goto(`${server.url}#line=${encodeURIComponent("ferrite -M virt -device rtl8139")}`);
+  await page.locator(".message", { hasText: "rtl8139" }).waitFor();
+  await page.close();
+});
