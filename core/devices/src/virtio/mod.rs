@@ -5,6 +5,7 @@
 //! - [`device`]: the trait of a device and the context that it is called with, free of transports;
 //! - [`transport`]: what every transport does alike: status handshake, features, queues, interrupts;
 //! - [`mmio`]: the memory-mapped transport, legacy and modern;
+//! - [`pci`]: the PCI transport, modern and transitional;
 //! - [`blk`], [`net`], [`console`], [`rng`], [`p9`]: the devices.
 //!
 //! Everything that a guest writes is hostile: a broken ring stops its device until the driver resets
@@ -16,6 +17,7 @@ pub mod device;
 pub mod mmio;
 pub mod net;
 pub mod p9;
+pub mod pci;
 pub mod queue;
 pub mod rng;
 pub mod spec;
@@ -23,6 +25,7 @@ pub mod transport;
 
 pub use device::{VirtioCx, VirtioDevice};
 pub use mmio::{MmioVersion, VirtioMmio};
+pub use pci::VirtioPci;
 
 #[cfg(test)]
 mod guest;

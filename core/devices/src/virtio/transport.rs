@@ -10,6 +10,7 @@ use super::spec::{feature, interrupt, status};
 pub struct Transport {
     // Fixed.
     device: Box<dyn VirtioDevice>,
+    // Fixed while the device is in use.
     legacy: bool,
     // Guest-visible.
     queues: Vec<Queue>,
@@ -61,6 +62,26 @@ impl Transport {
         } else {
             all
         }
+    }
+
+    /// The features on offer over the legacy interface.
+    #[must_use]
+    pub fn legacy_features(&self) -> u32 {
+        let common = feature::INDIRECT_DESC | feature::EVENT_IDX | feature::ANY_LAYOUT;
+        (self.device.features() | common) as u32
+    }
+
+    /// Changes the interface, for a transport that has both; only while the device is reset.
+    pub fn set_legacy(&mut self, legacy: bool) {
+        if self.status == 0 {
+            self.legacy = legacy;
+        }
+    }
+
+    /// The features that the driver accepted so far.
+    #[must_use]
+    pub fn driver_features(&self) -> u64 {
+        self.driver_features
     }
 
     /// Sets 32 of the features that the driver accepts. Words beyond the second have no feature, and
