@@ -117,6 +117,7 @@ fn host(
         mux,
         characters,
         disks,
+        backends,
         monitors,
     } = launched;
     let mut side = HostSide::new(characters);
@@ -155,7 +156,7 @@ fn host(
         name: line.name.clone(),
         uuid: line.machine.uuid.unwrap_or_default(),
         disks,
-        network: launch::network_lines(line),
+        backends,
     };
     Ok(Host {
         vm,

@@ -6,17 +6,22 @@ use std::path::{Path, PathBuf};
 use ferrite_block::{BlockNode, NodeOptions};
 use ferrite_cli::block::{DriveSpec, Interface};
 use ferrite_cli::chardev::{CharTarget, ChardevKind};
-use ferrite_cli::device::{DeviceKind, DeviceSpec};
-use ferrite_cli::net::NetdevSpec;
+use ferrite_cli::device::{DeviceKind, DeviceSpec, NicModel, PciPlace, Place};
+use ferrite_cli::net::{NetdevSpec, NicKind};
 use ferrite_cli::{CliError, CommandLine, Invocation};
-use ferrite_devices::virtio::VirtioDevice;
+use ferrite_devices::e1000::E1000;
+use ferrite_devices::pci::ports::{ConventionalBridge, RootPort};
+use ferrite_devices::pci::pvpanic::Pvpanic;
+use ferrite_devices::pci::testdev::TestDevice;
+use ferrite_devices::pci::{Address, PciDevice, Request};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::net::VirtioNet;
 use ferrite_devices::virtio::rng::VirtioRng;
-use ferrite_machine::backend::{BlockBackend, CharBackend};
+use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
+use ferrite_machine::backend::{BlockBackend, CharBackend, NetBackend};
 use ferrite_net::{Options, UserNet};
 use ferrite_vm::machine::Policy;
-use ferrite_vm::{BuildError, MachineConfig, VirtioSlot, Vm};
+use ferrite_vm::{BuildError, MachineConfig, PciSlot, VirtioSlot, Vm};
 
 use crate::control::{DiskFacts, Facts};
 use crate::disk::PageDisk;
@@ -179,7 +184,7 @@ impl Setup {
             uuid: config.uuid,
             disks: Vec::new(),
         };
-        config.virtio = self.devices(&host, &mut facts)?;
+        (config.virtio, config.pci) = self.devices(&host, &mut facts)?;
         config.kernel = self.take("kernel", |line| line.kernel.clone())?;
         config.initrd = self.take("initrd", |line| line.initrd.clone())?;
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
@@ -210,31 +215,38 @@ impl Setup {
             .ok_or(SetupError::Missing { option, path })
     }
 
-    /// Every virtio device, in QEMU's order: those of short options come first.
-    fn devices(&mut self, host: &Host, facts: &mut Facts) -> Result<Vec<VirtioSlot>, SetupError> {
+    /// Every device, in QEMU's order: cards of short options come first, disks of short options last.
+    fn devices(
+        &mut self,
+        host: &Host,
+        facts: &mut Facts,
+    ) -> Result<(Vec<VirtioSlot>, Vec<PciSlot>), SetupError> {
         let mut wiring = Wiring {
             disks: &mut self.disks,
             host,
             facts,
             cards: 0,
+            mmio: Vec::new(),
+            pci: Vec::new(),
         };
-        let mut slots = Vec::new();
         let line = &self.line;
-        for drive in line
-            .drives
-            .iter()
-            .filter(|drive| drive.interface == Interface::Virtio)
-        {
-            slots.push((wiring.blk(drive, "")?, None));
-        }
         for nic in &line.nics {
-            slots.push((wiring.card(&nic.netdev, nic.mac)?, None));
+            let network = wiring.network(&nic.netdev)?;
+            let (model, place) = match nic.model {
+                NicKind::Mmio => (NicModel::Virtio, Place::Mmio(None)),
+                NicKind::Pci(model) => (model, Place::Pci(PciPlace::default())),
+            };
+            wiring.card(None, &place, model, network, nic.mac)?;
         }
         for spec in &line.devices {
-            slots.push((wiring.device(line, spec)?, spec.bus));
+            wiring.device(line, spec)?;
         }
-        let slot = |(device, bus)| VirtioSlot { device, bus };
-        Ok(slots.into_iter().map(slot).collect())
+        let short = |drive: &&DriveSpec| drive.interface == Interface::Virtio;
+        for drive in line.drives.iter().filter(short) {
+            let device = wiring.blk(drive, "")?;
+            wiring.put(None, &Place::Pci(PciPlace::default()), device)?;
+        }
+        Ok((wiring.mmio, wiring.pci))
     }
 }
 
@@ -286,36 +298,96 @@ struct Wiring<'a> {
     host: &'a Host,
     facts: &'a mut Facts,
     cards: u8,
+    mmio: Vec<VirtioSlot>,
+    pci: Vec<PciSlot>,
 }
 
 impl Wiring<'_> {
-    fn device(
-        &mut self,
-        line: &CommandLine,
-        spec: &DeviceSpec,
-    ) -> Result<Box<dyn VirtioDevice>, SetupError> {
+    fn device(&mut self, line: &CommandLine, spec: &DeviceSpec) -> Result<(), SetupError> {
         let undefined = |what, id: &str| SetupError::Reference {
             what,
             id: id.to_owned(),
         };
-        match &spec.kind {
+        let DeviceSpec { id, place, kind } = spec;
+        let id = id.as_deref();
+        let pci: Box<dyn PciDevice> = match kind {
             DeviceKind::Blk { drive, serial } => {
                 let spec = line
                     .drives
                     .iter()
                     .find(|d| d.id == *drive && d.interface == Interface::None);
-                self.blk(spec.ok_or_else(|| undefined("drive", drive))?, serial)
+                let device = self.blk(spec.ok_or_else(|| undefined("drive", drive))?, serial)?;
+                return self.put(id, place, device);
             }
-            DeviceKind::Net { netdev, mac } => {
-                let spec = line.netdevs.iter().find(|n| n.id == *netdev);
-                self.card(spec.ok_or_else(|| undefined("netdev", netdev))?, *mac)
+            DeviceKind::Net { model, netdev, mac } => {
+                let netdev = netdev.as_deref().unwrap_or_default();
+                let spec = line.netdevs.iter().find(|n| n.id == netdev);
+                let network = self.network(spec.ok_or_else(|| undefined("netdev", netdev))?)?;
+                return self.card(id, place, *model, network, *mac);
             }
-            DeviceKind::Rng { .. } => Ok(Box::new(VirtioRng::new((self.host.random)()))),
+            DeviceKind::Rng { .. } => {
+                let device = Box::new(VirtioRng::new((self.host.random)()));
+                return self.put(id, place, device);
+            }
             DeviceKind::Serial | DeviceKind::Console { .. } | DeviceKind::SerialPort { .. } => {
-                Err(SetupError::NotHere("a virtio serial port".to_owned()))
+                return Err(SetupError::NotHere("a virtio serial port".to_owned()));
             }
-            DeviceKind::P9 { .. } => Err(SetupError::NotHere("a 9p folder".to_owned())),
-        }
+            DeviceKind::P9 { .. } => {
+                return Err(SetupError::NotHere("a 9p folder".to_owned()));
+            }
+            DeviceKind::RootPort { slot, port } => Box::new(RootPort::new(*slot, *port)),
+            DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
+            DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),
+            DeviceKind::TestDevice => Box::new(TestDevice::default()),
+            DeviceKind::Pvpanic => Box::new(Pvpanic::default()),
+        };
+        self.put_pci(id, place, pci);
+        Ok(())
+    }
+
+    /// Puts a virtio device on its transport.
+    fn put(
+        &mut self,
+        id: Option<&str>,
+        place: &Place,
+        device: Box<dyn VirtioDevice>,
+    ) -> Result<(), SetupError> {
+        let bus = match place {
+            Place::Mmio(bus) => *bus,
+            Place::Adapter => None,
+            Place::Pci(at) => {
+                let name = device.name();
+                let mut device = VirtioPci::new(device)
+                    .ok_or_else(|| SetupError::NotHere(format!("{name} on PCI")))?;
+                if let Some(legacy) = at.legacy {
+                    device.set_legacy(legacy);
+                }
+                self.put_pci(id, place, Box::new(device));
+                return Ok(());
+            }
+        };
+        self.mmio.push(VirtioSlot { device, bus });
+        Ok(())
+    }
+
+    fn put_pci(&mut self, id: Option<&str>, place: &Place, device: Box<dyn PciDevice>) {
+        let at = match place {
+            Place::Pci(at) => at.clone(),
+            _ => PciPlace::default(),
+        };
+        let path = match id {
+            Some(id) => format!("/machine/peripheral/{id}"),
+            None => format!("/machine/peripheral-anon/device[{}]", self.pci.len()),
+        };
+        let address = |(slot, function)| Address { slot, function };
+        let request = Request {
+            id: id.map(str::to_owned),
+            path,
+            bus: at.bus,
+            address: at.address.map(address),
+            multifunction: at.multifunction,
+        };
+        self.pci.push(PciSlot { request, device });
     }
 
     fn blk(
@@ -349,23 +421,33 @@ impl Wiring<'_> {
         Ok(Box::new(device))
     }
 
-    fn card(
-        &mut self,
-        spec: &NetdevSpec,
-        mac: Option<[u8; 6]>,
-    ) -> Result<Box<dyn VirtioDevice>, SetupError> {
-        let mut next = FIRST_MAC;
-        next[5] = next[5].wrapping_add(self.cards);
-        self.cards = self.cards.wrapping_add(1);
+    fn network(&self, spec: &NetdevSpec) -> Result<Box<dyn NetBackend>, SetupError> {
         let options = Options {
             restrict: spec.restrict,
             ..Options::default()
         };
         let host = PageNet::new((self.host.clock)(), (self.host.random)());
-        let network = UserNet::new(Box::new(host), &options)?;
-        Ok(Box::new(VirtioNet::new(
-            Box::new(network),
-            mac.unwrap_or(next),
-        )))
+        Ok(Box::new(UserNet::new(Box::new(host), &options)?))
+    }
+
+    fn card(
+        &mut self,
+        id: Option<&str>,
+        place: &Place,
+        model: NicModel,
+        network: Box<dyn NetBackend>,
+        mac: Option<[u8; 6]>,
+    ) -> Result<(), SetupError> {
+        let mut next = FIRST_MAC;
+        next[5] = next[5].wrapping_add(self.cards);
+        self.cards = self.cards.wrapping_add(1);
+        let mac = mac.unwrap_or(next);
+        match model {
+            NicModel::Virtio => self.put(id, place, Box::new(VirtioNet::new(network, mac))),
+            NicModel::E1000 => {
+                self.put_pci(id, place, Box::new(E1000::new(network, mac)));
+                Ok(())
+            }
+        }
     }
 }

@@ -190,7 +190,16 @@ fn information(name: &str, argument: &str) -> Option<String> {
         "accel" if asks => "Accelerators supported in this binary:\ntcg\n".to_owned(),
         "device" if asks => DRIVERS
             .iter()
-            .map(|(name, help)| format!("name \"{name}\", {help}\n"))
+            .map(|driver| {
+                let alias = driver.alias.map(|a| format!(", alias \"{a}\""));
+                format!(
+                    "name \"{}\", bus {}{}, {}\n",
+                    driver.name,
+                    driver.bus,
+                    alias.unwrap_or_default(),
+                    driver.help
+                )
+            })
             .collect(),
         "d" if asks => LOG_ITEMS
             .iter()

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::CliError;
+use super::device::NicModel;
 use super::keyval::{ArgError, KeyVal};
 
 /// A user-mode network, before it is set up.
@@ -38,6 +39,17 @@ pub struct NicSpec {
     pub netdev: NetdevSpec,
     /// The device's MAC address, if one was given.
     pub mac: Option<[u8; 6]>,
+    /// The device.
+    pub model: NicKind,
+}
+
+/// The device of a `-nic`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NicKind {
+    /// `virtio-net-device`.
+    Mmio,
+    /// A card on the root bus.
+    Pci(NicModel),
 }
 
 impl NetdevSpec {
@@ -114,7 +126,12 @@ pub fn nic(text: &str, index: usize) -> Result<Option<NicSpec>, CliError> {
         "user" => {}
         other => return Err(kv.unsupported(format!("network back end '{other}'")).into()),
     }
-    kv.accept("model", &["virtio", "virtio-net-device", "virtio-net"])?;
+    let model = match kv.take("model").as_deref() {
+        None | Some("virtio" | "virtio-net-pci" | "virtio-net") => NicKind::Pci(NicModel::Virtio),
+        Some("virtio-net-device") => NicKind::Mmio,
+        Some("e1000") => NicKind::Pci(NicModel::E1000),
+        Some(other) => return Err(kv.unsupported(format!("model={other}")).into()),
+    };
     let mac = kv
         .take("mac")
         .map(|mac| parse_mac(&mac).ok_or_else(|| kv.invalid("mac", "six bytes XX:XX:XX:XX:XX:XX")));
@@ -122,7 +139,7 @@ pub fn nic(text: &str, index: usize) -> Result<Option<NicSpec>, CliError> {
     let id = kv.take("id").unwrap_or_else(|| format!("#net{index}"));
     let netdev = NetdevSpec::user(&mut kv, id)?;
     kv.finish()?;
-    Ok(Some(NicSpec { netdev, mac }))
+    Ok(Some(NicSpec { netdev, mac, model }))
 }
 
 /// Six bytes in hexadecimal, separated by colons.
@@ -166,6 +183,13 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(spec.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+        assert_eq!(spec.model, NicKind::Mmio);
+        let spec = nic("user", 0).unwrap().unwrap();
+        assert_eq!(
+            spec.model,
+            NicKind::Pci(NicModel::Virtio),
+            "as on QEMU's virt"
+        );
         assert!(nic("tap", 0).is_err());
         assert!(nic("user,model=rtl8139", 0).is_err());
     }

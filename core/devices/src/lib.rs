@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod cfi_flash;
+pub mod e1000;
 pub mod fw_cfg;
 pub mod gic;
 pub mod gicv2;

@@ -24,7 +24,7 @@ use ferrite_vm::describe as text;
 use ferrite_vm::machine::{self, Cause, VmEvent};
 
 use crate::host::HostSide;
-use crate::launch::{BlockFacts, Disks};
+use crate::launch::{Backends, BlockFacts, Disks};
 
 /// The name of the machine's memory.
 const MAIN_MEMORY: &str = "mach-virt.ram";
@@ -49,8 +49,8 @@ pub struct Facts {
     pub uuid: [u8; 16],
     /// Disks.
     pub disks: Disks,
-    /// Network ports, in the lines of `info network`.
-    pub network: String,
+    /// What devices are made from.
+    pub backends: Backends,
 }
 
 /// A cause in the schema's terms.
@@ -259,7 +259,7 @@ impl VmControl for Control<'_> {
     }
 
     fn network(&self) -> String {
-        self.facts.network.clone()
+        self.facts.backends.network_lines()
     }
 
     fn ringbuf_write(&mut self, id: &str, data: &[u8]) -> Result<(), Error> {

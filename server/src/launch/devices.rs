@@ -1,217 +1,310 @@
-//! virtio devices and what stands behind them.
+//! Devices of the command line, or of a monitor, and what stands behind them.
 
-use std::net::SocketAddrV4;
-
-use ferrite_devices::virtio::VirtioDevice;
+use ferrite_devices::e1000::E1000;
+use ferrite_devices::pci::ports::{ConventionalBridge, RootPort};
+use ferrite_devices::pci::pvpanic::Pvpanic;
+use ferrite_devices::pci::testdev::TestDevice;
+use ferrite_devices::pci::{Address, PciDevice, Request};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::console::VirtioConsole;
 use ferrite_devices::virtio::net::VirtioNet;
 use ferrite_devices::virtio::p9::{Server, ServerOptions, VirtioP9};
 use ferrite_devices::virtio::rng::VirtioRng;
-use ferrite_machine::backend::BlockBackend;
-use ferrite_net::{Forward, Options};
-use ferrite_vm::VirtioSlot;
+use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
+use ferrite_machine::backend::{BlockBackend, NetBackend};
+use ferrite_vm::{PciSlot, VirtioSlot};
 
+use super::networks::{Networks, Unconnected};
 use super::{Characters, Disks, LaunchError};
 use crate::backend::host_folder::{HostFolder, SecurityModel};
 use crate::backend::p9::P9Thread;
 use crate::backend::random::RandomFile;
 use crate::cli::CommandLine;
-use crate::cli::device::{DeviceKind, DeviceSpec};
-use crate::cli::net::{HostForward, NetdevSpec};
-use crate::net::UserNetwork;
+use crate::cli::device::{DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, RngSpec};
+use crate::cli::net::NicKind;
 use crate::wake::Waker;
 
 /// First MAC address given to cards without one, as QEMU counts them.
 const FIRST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
-/// Makes every virtio device of the command line, in QEMU's order: disks and cards with short
-/// options come before `-device`.
+/// What a network card is connected to, for monitors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// The card's name, or one made up for it.
+    pub name: String,
+    /// Its model.
+    pub model: &'static str,
+    /// Its address.
+    pub mac: [u8; 6],
+    /// The network.
+    pub netdev: Option<String>,
+    /// Its place in the object tree.
+    pub path: String,
+}
+
+/// What devices are made from, kept for those that come later.
+pub struct Backends {
+    /// Networks.
+    pub networks: Networks,
+    /// Network cards.
+    pub cards: Vec<Card>,
+    fsdevs: Vec<FsdevSpec>,
+    rngs: Vec<RngSpec>,
+    macs: u8,
+    anonymous: usize,
+    waker: Waker,
+}
+
+/// The devices of a machine, in the order in which they are put in.
+#[derive(Default)]
+pub(super) struct Devices {
+    pub mmio: Vec<VirtioSlot>,
+    pub pci: Vec<PciSlot>,
+}
+
+/// Makes every device of the command line, in QEMU's order: cards with short options come first,
+/// disks with short options last.
 pub(super) fn make(
     line: &CommandLine,
     characters: &mut Characters,
     disks: &mut Disks,
     waker: &Waker,
-) -> Result<Vec<VirtioSlot>, LaunchError> {
-    let mut maker = Maker {
-        line,
-        characters,
-        disks,
-        waker,
-        cards: 0,
-        used_netdevs: Vec::new(),
+) -> Result<(Devices, Backends), LaunchError> {
+    let mut backends = Backends {
+        networks: Networks::new(line, waker)?,
+        cards: Vec::new(),
+        fsdevs: line.fsdevs.clone(),
+        rngs: line.rngs.clone(),
+        macs: 0,
+        anonymous: 0,
+        waker: waker.clone(),
     };
-    let mut slots = Vec::new();
-    for disk in maker.disks.take_virtio() {
-        slots.push(VirtioSlot {
-            device: maker.blk(disk, "", "-drive")?,
-            bus: None,
-        });
-    }
+    let mut devices = Devices::default();
     for (n, nic) in line.nics.iter().enumerate() {
-        let network = maker.network(&nic.netdev);
-        let network = network.map_err(|error| error.given(line.nth_given(&["nic"], n)))?;
-        let mac = maker.mac(nic.mac);
-        slots.push(VirtioSlot {
-            device: Box::new(VirtioNet::new(Box::new(network), mac)),
-            bus: None,
-        });
+        let given = |error: LaunchError| error.given(line.nth_given(&["nic"], n));
+        let (model, place) = match nic.model {
+            NicKind::Mmio => (NicModel::Virtio, Place::Mmio(None)),
+            NicKind::Pci(model) => (model, Place::Pci(PciPlace::default())),
+        };
+        let kind = DeviceKind::Net {
+            model,
+            netdev: Some(nic.netdev.id.clone()),
+            mac: nic.mac,
+        };
+        let spec = DeviceSpec {
+            id: None,
+            place,
+            kind,
+        };
+        let added = backends.add(&spec, line, characters, disks, &mut devices);
+        added.map_err(given)?;
     }
     for (n, spec) in line.devices.iter().enumerate() {
-        let given = || line.nth_given(&["device", "virtfs"], n);
-        let device = maker.device(spec).map_err(|error| error.given(given()))?;
-        if let Some(device) = device {
-            slots.push(VirtioSlot {
-                device,
-                bus: spec.bus,
-            });
+        let given = |error: LaunchError| error.given(line.nth_given(&["device", "virtfs"], n));
+        let added = backends.add(spec, line, characters, disks, &mut devices);
+        added.map_err(given)?;
+    }
+    for disk in disks.take_virtio() {
+        let device = blk(disk, "", "-drive")?;
+        let request = backends.request(None, &PciPlace::default());
+        devices.pci.push(PciSlot {
+            request,
+            device: on_pci(device, None)?,
+        });
+    }
+    Ok((devices, backends))
+}
+
+impl Backends {
+    /// Makes a device of the command line.
+    fn add(
+        &mut self,
+        spec: &DeviceSpec,
+        line: &CommandLine,
+        characters: &mut Characters,
+        disks: &mut Disks,
+        into: &mut Devices,
+    ) -> Result<(), LaunchError> {
+        match (&spec.place, &spec.kind) {
+            (Place::Adapter, _) => adapter_exists(line),
+            (Place::Mmio(bus), DeviceKind::Serial) => {
+                let device = serial(line, characters)?;
+                into.mmio.push(VirtioSlot { device, bus: *bus });
+                Ok(())
+            }
+            (Place::Mmio(bus), kind) => {
+                let path = self.path(spec.id.as_deref());
+                let device = self.virtio(kind, spec.id.as_deref(), path, "device", disks)?;
+                into.mmio.push(VirtioSlot { device, bus: *bus });
+                Ok(())
+            }
+            (Place::Pci(place), DeviceKind::Serial) => {
+                let device = on_pci(serial(line, characters)?, place.legacy)?;
+                let request = self.request(spec.id.as_deref(), place);
+                into.pci.push(PciSlot { request, device });
+                Ok(())
+            }
+            (Place::Pci(place), kind) => {
+                let slot = self.pci(spec.id.as_deref(), place, kind, disks)?;
+                into.pci.push(slot);
+                Ok(())
+            }
         }
     }
-    Ok(slots)
-}
 
-struct Maker<'a> {
-    line: &'a CommandLine,
-    characters: &'a mut Characters,
-    disks: &'a mut Disks,
-    waker: &'a Waker,
-    cards: u8,
-    used_netdevs: Vec<String>,
-}
+    /// Makes a PCI device.
+    pub fn pci(
+        &mut self,
+        id: Option<&str>,
+        place: &PciPlace,
+        kind: &DeviceKind,
+        disks: &mut Disks,
+    ) -> Result<PciSlot, LaunchError> {
+        let request = self.request(id, place);
+        let device: Box<dyn PciDevice> = match kind {
+            DeviceKind::RootPort { slot, port } => Box::new(RootPort::new(*slot, *port)),
+            DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
+            DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),
+            DeviceKind::TestDevice => Box::new(TestDevice::default()),
+            DeviceKind::Pvpanic => Box::new(Pvpanic::default()),
+            DeviceKind::Net {
+                model: NicModel::E1000,
+                netdev,
+                mac,
+            } => {
+                let (cable, mac) =
+                    self.card(id, "e1000", netdev.as_deref(), *mac, &request.path)?;
+                Box::new(E1000::new(cable, mac))
+            }
+            kind => {
+                let path = request.path.clone();
+                on_pci(self.virtio(kind, id, path, "pci", disks)?, place.legacy)?
+            }
+        };
+        Ok(PciSlot { request, device })
+    }
 
-impl Maker<'_> {
-    /// The device; `None` for ports, which their adapter takes along.
-    fn device(&mut self, spec: &DeviceSpec) -> Result<Option<Box<dyn VirtioDevice>>, LaunchError> {
-        Ok(Some(match &spec.kind {
-            DeviceKind::Blk { drive, serial } => {
-                let disk = self.disks.take(drive)?;
-                self.blk(disk, serial, "virtio-blk-device")?
+    /// A new device's place in the object tree.
+    fn path(&mut self, id: Option<&str>) -> String {
+        match id {
+            Some(id) => format!("/machine/peripheral/{id}"),
+            None => {
+                self.anonymous += 1;
+                format!("/machine/peripheral-anon/device[{}]", self.anonymous - 1)
             }
-            DeviceKind::Net { netdev, mac } => {
-                let network = self.netdev(netdev)?;
-                let mac = self.mac(*mac);
-                Box::new(VirtioNet::new(Box::new(network), mac))
-            }
-            DeviceKind::Serial => self.serial()?,
-            DeviceKind::Console { .. } => {
-                self.adapter_exists("virtconsole")?;
-                return Ok(None);
-            }
-            DeviceKind::SerialPort { .. } => {
-                self.adapter_exists("virtserialport")?;
-                return Ok(None);
+        }
+    }
+
+    fn request(&mut self, id: Option<&str>, place: &PciPlace) -> Request {
+        let address = |(slot, function)| Address { slot, function };
+        Request {
+            id: id.map(str::to_owned),
+            path: self.path(id),
+            bus: place.bus.clone(),
+            address: place.address.map(address),
+            multifunction: place.multifunction,
+        }
+    }
+
+    /// A virtio device apart from its transport, which is `pci` or `device`.
+    fn virtio(
+        &mut self,
+        kind: &DeviceKind,
+        id: Option<&str>,
+        path: String,
+        transport: &str,
+        disks: &mut Disks,
+    ) -> Result<Box<dyn VirtioDevice>, LaunchError> {
+        let unsupported = || LaunchError::Device {
+            device: id.unwrap_or("device").to_owned(),
+            problem: "it cannot be added to this bus".into(),
+        };
+        Ok(match kind {
+            DeviceKind::Blk { drive, serial } => blk(
+                disks.take(drive)?,
+                serial,
+                &format!("virtio-blk-{transport}"),
+            )?,
+            DeviceKind::Net { netdev, mac, .. } => {
+                let model = match transport {
+                    "pci" => "virtio-net-pci",
+                    _ => "virtio-net-device",
+                };
+                let (cable, mac) = self.card(id, model, netdev.as_deref(), *mac, &path)?;
+                Box::new(VirtioNet::new(cable, mac))
             }
             DeviceKind::Rng { rng } => {
                 Box::new(VirtioRng::new(Box::new(self.random(rng.as_deref())?)))
             }
             DeviceKind::P9 { fsdev, mount_tag } => self.folder(fsdev, mount_tag)?,
-        }))
-    }
-
-    fn blk(
-        &self,
-        disk: Box<dyn BlockBackend>,
-        serial: &str,
-        what: &str,
-    ) -> Result<Box<dyn VirtioDevice>, LaunchError> {
-        let options = BlkOptions {
-            serial: serial.to_owned(),
-            ..BlkOptions::default()
-        };
-        let problem = |e: &dyn std::fmt::Display| LaunchError::Device {
-            device: what.to_owned(),
-            problem: e.to_string(),
-        };
-        Ok(Box::new(
-            VirtioBlk::new(disk, options).map_err(|e| problem(&e))?,
-        ))
-    }
-
-    fn mac(&mut self, given: Option<[u8; 6]>) -> [u8; 6] {
-        let mut mac = FIRST_MAC;
-        mac[5] = mac[5].wrapping_add(self.cards);
-        self.cards = self.cards.wrapping_add(1);
-        given.unwrap_or(mac)
-    }
-
-    fn netdev(&mut self, id: &str) -> Result<UserNetwork, LaunchError> {
-        let reference = |problem| LaunchError::Reference {
-            what: "netdev",
-            id: id.to_owned(),
-            problem,
-        };
-        let (n, spec) = self
-            .line
-            .netdevs
-            .iter()
-            .enumerate()
-            .find(|(_, n)| n.id == id)
-            .ok_or_else(|| reference("is not defined"))?;
-        if self.used_netdevs.iter().any(|used| used == id) {
-            return Err(reference("is already in use"));
-        }
-        self.used_netdevs.push(id.to_owned());
-        let given = || self.line.nth_given(&["netdev"], n);
-        self.network(spec).map_err(|error| error.given(given()))
-    }
-
-    fn network(&self, spec: &NetdevSpec) -> Result<UserNetwork, LaunchError> {
-        let options = Options {
-            restrict: spec.restrict,
-            forwards: spec.forwards.iter().map(forward).collect(),
-            host_name: None,
-        };
-        let failed = |error| LaunchError::Host {
-            what: format!("netdev {}", spec.id),
-            error,
-        };
-        UserNetwork::new(&options, self.waker.function()).map_err(failed)
-    }
-
-    fn adapter_exists(&self, port: &str) -> Result<(), LaunchError> {
-        if self
-            .line
-            .devices
-            .iter()
-            .any(|d| d.kind == DeviceKind::Serial)
-        {
-            return Ok(());
-        }
-        Err(LaunchError::Device {
-            device: port.to_owned(),
-            problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-device before it"
-                .into(),
+            _ => return Err(unsupported()),
         })
     }
 
-    /// The serial adapter with every port of the command line.
-    fn serial(&mut self) -> Result<Box<dyn VirtioDevice>, LaunchError> {
-        let mut adapter = VirtioConsole::new();
-        for spec in &self.line.devices {
-            let added = match &spec.kind {
-                DeviceKind::Console { chardev } => {
-                    adapter.add_console(None, None, self.characters.take(chardev)?)
-                }
-                DeviceKind::SerialPort { chardev, name } => adapter.add_serial_port(
-                    None,
-                    Some(name.clone()),
-                    self.characters.take(chardev)?,
-                ),
-                _ => continue,
-            };
-            added.map_err(|e| LaunchError::Device {
-                device: "virtio-serial-device".into(),
-                problem: e.to_string(),
-            })?;
+    /// A card's cable and address.
+    fn card(
+        &mut self,
+        id: Option<&str>,
+        model: &'static str,
+        netdev: Option<&str>,
+        mac: Option<[u8; 6]>,
+        path: &str,
+    ) -> Result<(Box<dyn NetBackend>, [u8; 6]), LaunchError> {
+        let cable: Box<dyn NetBackend> = match netdev {
+            Some(netdev) => Box::new(self.networks.connect(netdev)?),
+            None => Box::new(Unconnected),
+        };
+        let mut counted = FIRST_MAC;
+        counted[5] = counted[5].wrapping_add(self.macs);
+        self.macs = self.macs.wrapping_add(1);
+        let mac = mac.unwrap_or(counted);
+        let unnamed = || {
+            let same = self.cards.iter().filter(|card| card.model == model);
+            format!("{model}.{}", same.count())
+        };
+        self.cards.push(Card {
+            name: id.map_or_else(unnamed, str::to_owned),
+            model,
+            mac,
+            netdev: netdev.map(str::to_owned),
+            path: path.to_owned(),
+        });
+        Ok((cable, mac))
+    }
+
+    /// Forgets a device that is gone.
+    pub fn forget(&mut self, path: &str) {
+        self.cards.retain(|card| card.path != path);
+    }
+
+    /// The network cards and their networks, in the lines of `info network`.
+    #[must_use]
+    pub fn network_lines(&self) -> String {
+        let mut text = String::new();
+        for card in &self.cards {
+            let mac: Vec<String> = card.mac.iter().map(|b| format!("{b:02x}")).collect();
+            text.push_str(&format!(
+                "{}: index=0,type=nic,model={},macaddr={}\n",
+                card.name,
+                card.model,
+                mac.join(":")
+            ));
+            let network = card.netdev.as_ref();
+            if let Some(line) = network.and_then(|id| self.networks.describe(id)) {
+                text.push_str(&format!(" \\ {line}"));
+            }
         }
-        Ok(Box::new(adapter))
+        for id in self.networks.unused() {
+            text.extend(self.networks.describe(id));
+        }
+        text
     }
 
     fn random(&self, id: Option<&str>) -> Result<RandomFile, LaunchError> {
         let path = match id {
             None => std::path::Path::new("/dev/urandom"),
             Some(id) => {
-                let spec = self.line.rngs.iter().find(|r| r.id == id);
+                let spec = self.rngs.iter().find(|r| r.id == id);
                 let reference = LaunchError::Reference {
                     what: "object",
                     id: id.to_owned(),
@@ -233,14 +326,9 @@ impl Maker<'_> {
             id: id.to_owned(),
             problem: "is not defined",
         };
-        let spec = self
-            .line
-            .fsdevs
-            .iter()
-            .find(|f| f.id == id)
-            .ok_or(reference)?;
+        let spec = self.fsdevs.iter().find(|f| f.id == id).ok_or(reference)?;
         let problem = |problem: String| LaunchError::Device {
-            device: "virtio-9p-device".into(),
+            device: "virtio-9p".into(),
             problem,
         };
         let folder = HostFolder::open(&spec.path, SecurityModel::None)
@@ -258,11 +346,69 @@ impl Maker<'_> {
     }
 }
 
-fn forward(rule: &HostForward) -> Forward {
-    Forward {
-        udp: rule.udp,
-        host: SocketAddrV4::new(rule.host, rule.host_port),
-        guest: rule.guest,
-        guest_port: rule.guest_port,
+/// The device on PCI, with a legacy interface or without, or as the bus wants it.
+fn on_pci(
+    device: Box<dyn VirtioDevice>,
+    legacy: Option<bool>,
+) -> Result<Box<dyn PciDevice>, LaunchError> {
+    let name = device.name();
+    let mut device = VirtioPci::new(device).ok_or_else(|| LaunchError::Device {
+        device: name.to_owned(),
+        problem: "it cannot be on PCI".into(),
+    })?;
+    if let Some(legacy) = legacy {
+        device.set_legacy(legacy);
     }
+    Ok(Box::new(device))
+}
+
+fn blk(
+    disk: Box<dyn BlockBackend>,
+    serial: &str,
+    what: &str,
+) -> Result<Box<dyn VirtioDevice>, LaunchError> {
+    let options = BlkOptions {
+        serial: serial.to_owned(),
+        ..BlkOptions::default()
+    };
+    let device = VirtioBlk::new(disk, options).map_err(|e| LaunchError::Device {
+        device: what.to_owned(),
+        problem: e.to_string(),
+    })?;
+    Ok(Box::new(device))
+}
+
+/// Ports need an adapter, which takes them along.
+fn adapter_exists(line: &CommandLine) -> Result<(), LaunchError> {
+    if line.devices.iter().any(|d| d.kind == DeviceKind::Serial) {
+        return Ok(());
+    }
+    Err(LaunchError::Device {
+        device: "virtconsole or virtserialport".into(),
+        problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-pci before it".into(),
+    })
+}
+
+/// The serial adapter with every port of the command line.
+fn serial(
+    line: &CommandLine,
+    characters: &mut Characters,
+) -> Result<Box<dyn VirtioDevice>, LaunchError> {
+    let mut adapter = VirtioConsole::new();
+    for spec in &line.devices {
+        let added = match &spec.kind {
+            DeviceKind::Console { chardev } => {
+                adapter.add_console(None, None, characters.take(chardev)?)
+            }
+            DeviceKind::SerialPort { chardev, name } => {
+                adapter.add_serial_port(None, Some(name.clone()), characters.take(chardev)?)
+            }
+            _ => continue,
+        };
+        added.map_err(|e| LaunchError::Device {
+            device: "virtio-serial".into(),
+            problem: e.to_string(),
+        })?;
+    }
+    Ok(Box::new(adapter))
 }

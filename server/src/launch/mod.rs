@@ -4,6 +4,7 @@ mod accelerator;
 mod characters;
 mod devices;
 mod disks;
+mod networks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,11 @@ use ferrite_vm::{BuildError, MachineConfig, Vm};
 
 use self::characters::SerialEnd;
 pub use self::characters::{CharFacts, Characters, MonitorEnd};
+pub use self::devices::{Backends, Card};
 pub use self::disks::{BlockFacts, Disks};
 
 use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;
-use crate::cli::device::DeviceKind;
 use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
 use crate::wake::Waker;
@@ -126,6 +127,8 @@ pub struct Launched {
     pub characters: Characters,
     /// Disks, for monitors to tell of.
     pub disks: Disks,
+    /// What devices are made from, for those that come later.
+    pub backends: Backends,
     /// Monitors to start.
     pub monitors: Vec<(MonitorEnd, MonitorMode)>,
 }
@@ -157,7 +160,9 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
     let SerialEnd { backend, mux } = characters.serial(line)?;
     config.serial = backend;
     let monitors = characters.monitors(line, mux.as_ref())?;
-    config.virtio = devices::make(line, &mut characters, &mut disks, waker)?;
+    let (devices, backends) = devices::make(line, &mut characters, &mut disks, waker)?;
+    config.virtio = devices.mmio;
+    config.pci = devices.pci;
     characters.open_rest(line)?;
     let clock: Box<dyn HostClock> = Box::new(SystemClock::default());
     let mut vm = ferrite_vm::virt::build(config, clock).map_err(|e| LaunchError::build(e, line))?;
@@ -174,6 +179,7 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         mux,
         characters,
         disks,
+        backends,
         monitors,
     })
 }
@@ -247,36 +253,4 @@ fn seed() -> Result<[u8; 40], LaunchError> {
         .and_then(|mut source| source.fill(&mut seed))
         .map_err(host)?;
     Ok(seed)
-}
-
-/// The network ports and their back ends, in the lines of `info network`.
-#[must_use]
-pub fn network_lines(line: &CommandLine) -> String {
-    let mut text = String::new();
-    let short = line
-        .nics
-        .iter()
-        .map(|nic| ("virtio-net-device", nic.netdev.id.as_str()));
-    let long = line.devices.iter().filter_map(|device| match &device.kind {
-        DeviceKind::Net { netdev, .. } => Some((
-            device.id.as_deref().unwrap_or("virtio-net-device"),
-            netdev.as_str(),
-        )),
-        _ => None,
-    });
-    for (device, netdev) in short.chain(long) {
-        text.push_str(&format!(
-            "{device}: index=0,type=nic,model=virtio-net-device\n"
-        ));
-        let restricted = line
-            .netdevs
-            .iter()
-            .chain(line.nics.iter().map(|nic| &nic.netdev))
-            .any(|spec| spec.id == netdev && spec.restrict);
-        let restrict = if restricted { "on" } else { "off" };
-        text.push_str(&format!(
-            " \\ {netdev}: index=0,type=user,net=10.0.2.0,restrict={restrict}\n"
-        ));
-    }
-    text
 }

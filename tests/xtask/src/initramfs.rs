@@ -10,12 +10,15 @@ use cpio::newc::{Builder, trailer};
 use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 18] = [
     "virtio_mmio",
+    "virtio_pci",
     "virtio_blk",
     "virtio_net",
     "virtio_console",
     "virtio_rng",
+    "e1000",
+    "e1000e",
     "9pnet_virtio",
     "9p",
     "crc32c_generic",
