@@ -45,6 +45,38 @@ pub fn ext4_image(path: &Path, mib: u32, content: Option<&Path>) {
     tool("mke2fs", args);
 }
 
+/// Makes an image of `mib` MiB with a FAT file system that holds copies of files, by their names
+/// there.
+#[track_caller]
+pub fn fat_image(path: &Path, mib: u32, files: &[(&Path, &str)]) {
+    let sectors = (mib * 2048).to_string();
+    let image = path.as_os_str();
+    let format = ["-C", "-T", &sectors, "-i"].map(OsStr::new);
+    tool(
+        "mformat",
+        format.into_iter().chain([image, OsStr::new("::")]),
+    );
+    let mut folders: Vec<&str> = files
+        .iter()
+        .filter_map(|(_, name)| Some(name.rsplit_once('/')?.0))
+        .collect();
+    folders.dedup();
+    for folder in folders {
+        let folder = format!("::{folder}");
+        tool("mmd", [OsStr::new("-i"), image, OsStr::new(&folder)]);
+    }
+    for (file, name) in files {
+        let target = format!("::{name}");
+        let copy = [
+            OsStr::new("-i"),
+            image,
+            file.as_os_str(),
+            OsStr::new(&target),
+        ];
+        tool("mcopy", copy);
+    }
+}
+
 /// Checks an image that a guest left; any inconsistency is a failure.
 #[track_caller]
 pub fn fsck(path: &Path) {

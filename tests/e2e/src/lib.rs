@@ -15,6 +15,6 @@ mod qmp;
 
 pub use console::{BOOT, COMMAND, Console, PROMPT};
 pub use guest::{Guest, Kernel};
-pub use host::{Venv, ext4_image, free_port, fsck, noise, sha256, tool};
+pub use host::{Venv, ext4_image, fat_image, free_port, fsck, noise, sha256, tool};
 pub use process::{Exit, Ferrite, binary, guests, root};
 pub use qmp::Qmp;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ferrite_e2e::{BOOT, COMMAND, Guest, Kernel, ext4_image, guests};
+use ferrite_e2e::{BOOT, COMMAND, Guest, Kernel, ext4_image, fat_image, guests};
 
 /// How U-Boot asks for a command.
 const PROMPT: &str = "=> ";
@@ -67,6 +67,33 @@ fn u_boot_loads_a_kernel_from_a_disk() {
     guest.ready();
     assert!(guest.run("cat /proc/cmdline").contains("loglevel=4"));
     assert!(guest.run("uname -r").starts_with(Kernel::Cloud61.release()));
+    guest.power_off();
+}
+
+/// What distributions put on their disks: U-Boot finds the file by itself and boots what it names.
+#[test]
+fn u_boot_boots_a_fat_disk_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("extlinux.conf");
+    let entry = "default linux\nlabel linux\nkernel /Image\ninitrd /initrd\nappend console=ttyAMA0 loglevel=4 from=extlinux\n";
+    fs::write(&config, entry).unwrap();
+    let image = dir.path().join("fat.img");
+    let (kernel, initrd) = (Kernel::Cloud61.image(), Kernel::Cloud61.initrd());
+    let files = [
+        (kernel.as_path(), "Image"),
+        (initrd.as_path(), "initrd"),
+        (config.as_path(), "extlinux/extlinux.conf"),
+    ];
+    fat_image(&image, 64, &files);
+    let line = format!(
+        "-M virt -nographic -bios {} -m 512 -cpu cortex-a57 -drive file={},format=raw,if=virtio",
+        u_boot(),
+        image.display()
+    );
+    let mut guest = Guest::start(line.split_whitespace());
+    guest.expect_within("extlinux.conf", BOOT);
+    guest.ready();
+    assert!(guest.run("cat /proc/cmdline").contains("from=extlinux"));
     guest.power_off();
 }
 

@@ -28,16 +28,20 @@ pub struct Guests {
     pub cloud_6_12: Kernel,
     /// U-Boot for `virt`.
     pub u_boot: PathBuf,
+    /// EDK2 for `virt`, as the image for `-bios`.
+    pub edk2: PathBuf,
 }
 
 /// Fetches what is not there yet.
 pub fn fetch() -> Result<Guests> {
     let source = Source::open()?;
+    let edk2 = source.apt.unpack("qemu-efi-aarch64", Some("bookworm"))?;
     let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
     Ok(Guests {
         cloud_6_1: source.cloud_6_1()?,
         generic_6_1: source.kernel("generic-6.1", "linux-image-arm64", "bookworm")?,
         cloud_6_12: source.kernel("cloud-6.12", "linux-image-cloud-arm64", "trixie")?,
+        edk2: edk2.join("usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
         u_boot: u_boot.join("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
     })
 }

@@ -37,6 +37,7 @@ fn main() -> Result<()> {
                 println!("{}\n{}", kernel.image.display(), kernel.initrd.display());
             }
             println!("{}", fetched.u_boot.display());
+            println!("{}", fetched.edk2.display());
             Ok(())
         }
         Some("fuzz") => {
