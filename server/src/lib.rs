@@ -6,7 +6,7 @@
 //! - [`run`]: the machine's thread;
 //! - [`control`]: the machine as monitors see it; [`host`]: what they ask of the process;
 //! - [`monitor`]: QMP sessions over sockets, WebSockets and standard streams;
-//! - [`console`]: the human monitor on the terminal;
+//! - [`console`], [`human`]: the human monitor on the terminal and elsewhere;
 //! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
 //! - [`serve`]: the playground's page, and the relay to machines in browser tabs;
 //! - [`clock`], [`wake`], [`signals`]: time, sleep and interruption.
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod console;
 pub mod control;
 pub mod host;
+pub mod human;
 pub mod launch;
 pub mod monitor;
 pub mod net;

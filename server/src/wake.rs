@@ -27,6 +27,15 @@ impl Waker {
         self.shared.changed.notify_one();
     }
 
+    /// There will be news after a while: a thread of its own waits for that.
+    pub fn wake_in(&self, delay: Duration) {
+        let waker = self.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            waker.wake();
+        });
+    }
+
     /// Whether there was news since the last call: cheap enough for every slice.
     #[must_use]
     pub fn take(&self) -> bool {

@@ -131,6 +131,12 @@ pub struct CommandLine {
     pub daemonize: bool,
     /// `-d`.
     pub log: LogItems,
+    /// `-preconfig`.
+    pub preconfig: bool,
+    /// `-trace`: names of trace points, in which `*` stands for anything.
+    pub trace: Vec<String>,
+    /// `-trace file=`.
+    pub trace_file: Option<PathBuf>,
     /// `-D`.
     pub log_file: Option<PathBuf>,
     /// Every option with its argument, in order, to be named in messages.
@@ -181,7 +187,7 @@ fn information(name: &str, argument: &str) -> Option<String> {
             env!("CARGO_PKG_VERSION")
         ),
         "M" | "machine" if asks => {
-            "Supported machines are:\nvirt                 Arm virtual machine (default)\n"
+            "Supported machines are:\nnone                 empty machine\nvirt                 Arm virtual machine (default)\n"
                 .to_owned()
         }
         "cpu" if asks => {
@@ -200,6 +206,10 @@ fn information(name: &str, argument: &str) -> Option<String> {
                     driver.help
                 )
             })
+            .collect(),
+        "trace" if asks => ferrite_machine::trace::POINTS
+            .iter()
+            .map(|row| format!("{}\n", row.name))
             .collect(),
         "d" if asks => LOG_ITEMS
             .iter()
@@ -304,6 +314,16 @@ impl CommandLine {
                 kv.finish()?;
             }
             "pidfile" => self.pidfile = Some(argument.into()),
+            "preconfig" => self.preconfig = true,
+            "trace" => {
+                let mut kv = KeyVal::parse("trace", &argument, "enable")?;
+                self.trace.extend(kv.take_all("enable"));
+                self.trace_file = kv
+                    .take("file")
+                    .map(PathBuf::from)
+                    .or(self.trace_file.take());
+                kv.finish()?;
+            }
             "d" => self.log(&argument)?,
             "D" => self.log_file = Some(argument.into()),
             // What remains of the table changes nothing: there are no configuration files.

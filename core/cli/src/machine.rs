@@ -1,6 +1,7 @@
 //! `-M`, `-cpu`, `-smp`, `-m`, `-rtc`, `-uuid`: the machine itself.
 
 use ferrite_vm::GicVersion;
+use ferrite_vm::config::GICV3_MAX_CPUS;
 
 use super::CliError;
 use super::keyval::KeyVal;
@@ -40,12 +41,43 @@ pub struct MachineOptions {
     pub cpu: String,
     /// CPUs at start.
     pub cpus: usize,
+    /// How they are arranged.
+    pub topology: Topology,
+    /// No machine at all.
+    pub none: bool,
     /// Bytes of RAM.
     pub ram: u64,
     /// The machine's UUID, if one was given.
     pub uuid: Option<[u8; 16]>,
     /// What to add to the host's wall clock, nanoseconds.
     pub wall_offset: i64,
+}
+
+/// The levels of a topology, from the outside.
+const LEVELS: [&str; 5] = ["sockets", "dies", "clusters", "cores", "threads"];
+
+/// How CPUs are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Clusters in a socket.
+    pub clusters: usize,
+    /// Cores in a cluster.
+    pub cores: usize,
+    /// Threads in a core.
+    pub threads: usize,
+    /// How many CPUs there could be.
+    pub max_cpus: usize,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            clusters: 1,
+            cores: 1,
+            threads: 1,
+            max_cpus: 1,
+        }
+    }
 }
 
 impl Default for MachineOptions {
@@ -55,6 +87,8 @@ impl Default for MachineOptions {
             gic: GicVersion::V2,
             cpu: "max".into(),
             cpus: 1,
+            topology: Topology::default(),
+            none: false,
             ram: DEFAULT_RAM,
             uuid: None,
             wall_offset: 0,
@@ -68,6 +102,7 @@ impl MachineOptions {
         let mut kv = KeyVal::parse("machine", text, "type")?;
         match kv.take("type").as_deref() {
             None | Some("virt") => {}
+            Some("none") => self.none = true,
             Some(other) => return Err(CliError::UnknownMachine(other.to_owned())),
         }
         match kv.take("gic-version").as_deref() {
@@ -76,7 +111,8 @@ impl MachineOptions {
             Some("3" | "max") => self.gic = GicVersion::V3,
             Some(_) => return Err(kv.invalid("gic-version", "2, 3 or max").into()),
         }
-        kv.accept("accel", &["tcg"])?;
+        // Of a list, the first that there is.
+        kv.accept("accel", &["tcg", "kvm:tcg", "hvf:tcg"])?;
         // What the board does not have may be asked to be absent.
         for absent in [
             "virtualization",
@@ -127,32 +163,53 @@ impl MachineOptions {
     pub fn smp(&mut self, text: &str) -> Result<(), CliError> {
         let mut kv = KeyVal::parse("smp", text, "cpus")?;
         let cpus = kv.take_number("cpus")?;
-        let mut product = 1_u64;
-        let mut topology = false;
-        for level in ["sockets", "dies", "clusters", "cores", "threads"] {
-            if let Some(count) = kv.take_number(level)? {
-                topology = true;
-                product = product.saturating_mul(count);
-            }
-        }
         let max = kv.take_number("maxcpus")?;
-        let cpus = cpus.or(max).unwrap_or(product);
-        if cpus == 0 {
-            let problem = "CPU topology parameters must be greater than zero".to_owned();
-            return Err(CliError::Smp(text.to_owned(), problem));
+        let mut levels = [None; 5];
+        for (level, name) in levels.iter_mut().zip(LEVELS) {
+            *level = kv.take_number(name)?;
         }
-        if topology && product != max.unwrap_or(cpus) {
-            let problem = format!(
-                "Invalid CPU topology: product of the hierarchy must match maxcpus: {product} != {}",
-                max.unwrap_or(cpus)
-            );
-            return Err(CliError::Smp(text.to_owned(), problem));
+        let refused = |problem: String| Err(CliError::Smp(text.to_owned(), problem));
+        let zero = |count: &Option<u64>| *count == Some(0);
+        if levels.iter().any(zero) || zero(&cpus) || zero(&max) {
+            return refused("CPU topology parameters must be greater than zero".to_owned());
         }
-        if max.is_some_and(|max| max != cpus) {
-            return Err(kv
-                .unsupported("maxcpus other than the number of CPUs")
-                .into());
+        if levels[1].is_some_and(|dies| dies != 1) {
+            return refused("dies not supported by this machine's CPU topology".to_owned());
         }
+        let product = |levels: &[Option<u64>; 5]| {
+            let levels = levels.iter().flatten();
+            levels.fold(1_u64, |product, &count| product.saturating_mul(count))
+        };
+        let max = max.or(cpus).unwrap_or_else(|| product(&levels));
+        let cpus = cpus.unwrap_or(max);
+        // What is not said is one, but for the number of cores or sockets.
+        let free = [3, 0].into_iter().find(|&level| levels[level].is_none());
+        if let Some(level) = free {
+            levels[level] = Some((max / product(&levels)).max(1));
+        }
+        if product(&levels) != max {
+            return refused(format!(
+                "Invalid CPU topology: product of the hierarchy must match maxcpus: {} != {max}",
+                product(&levels)
+            ));
+        }
+        if max < cpus {
+            return refused(format!(
+                "Invalid CPU topology: maxcpus must be equal to or greater than smp: {max} < {cpus}"
+            ));
+        }
+        if max > cpus && max > GICV3_MAX_CPUS as u64 {
+            return refused(format!(
+                "Invalid SMP CPUs {max}. The max CPUs supported by machine 'virt' is {GICV3_MAX_CPUS}"
+            ));
+        }
+        let count = |level: Option<u64>| usize::try_from(level.unwrap_or(1)).unwrap_or(usize::MAX);
+        self.topology = Topology {
+            clusters: count(levels[2]),
+            cores: count(levels[3]),
+            threads: count(levels[4]),
+            max_cpus: count(Some(max)),
+        };
         self.cpus = usize::try_from(cpus).unwrap_or(usize::MAX);
         Ok(kv.finish()?)
     }
@@ -252,6 +309,17 @@ mod tests {
         assert_eq!(cpus("sockets=2,cores=3"), Ok(6));
         assert!(cpus("4,sockets=3").is_err());
         assert!(cpus("four").is_err());
+        assert_eq!(cpus("2,maxcpus=4"), Ok(2));
+        assert!(cpus("4,maxcpus=2").is_err());
+        let mut options = MachineOptions::default();
+        options.smp("2,sockets=2,clusters=2,maxcpus=8").unwrap();
+        let Topology {
+            clusters,
+            cores,
+            threads,
+            max_cpus,
+        } = options.topology;
+        assert_eq!((clusters, cores, threads, max_cpus), (2, 2, 1, 8));
     }
 
     #[test]

@@ -158,6 +158,17 @@ pub const OPTIONS: &[OptionRow] = &[
         "",
         "go to the background once everything listens",
     ),
+    row(
+        "preconfig",
+        "",
+        "wait for the QMP command x-exit-preconfig before making the machine",
+    ),
+    row("no-acpi", "", "accepted: there is no ACPI"),
+    row(
+        "trace",
+        "[enable=]PATTERN[,file=FILE]",
+        "turn on trace points ('help' lists them)",
+    ),
     row("d", "ITEM,…", "log: in_asm, op, int ('help' lists them)"),
     row(
         "D",

@@ -5,6 +5,9 @@ use ferrite_qmp::schema::{
     BlockdevDetectZeroesOptions, ImageInfo,
 };
 
+use ferrite_machine::{DeviceId, RegionKind};
+use ferrite_vm::virt::Board;
+
 use crate::launch::BlockFacts;
 
 /// A disk's medium, as `query-named-block-nodes` tells of it.
@@ -116,4 +119,21 @@ pub(super) fn stats(disk: &BlockFacts, nodes: bool) -> BlockStats {
         parent: None,
         backing: None,
     }
+}
+
+/// The devices, as `info qtree` shows them.
+pub(super) fn device_tree(board: &Board) -> String {
+    let mut text = String::from("bus: main-system-bus\n  type System\n");
+    let map = board.map();
+    for (n, device) in board.devices().iter().enumerate() {
+        text += &format!("  dev: {}, id \"\"\n", device.kind);
+        for region in map.regions() {
+            if let RegionKind::Device(id, _) | RegionKind::Rom(_, Some((id, _))) = region.kind
+                && id == DeviceId(n)
+            {
+                text += &format!("    mmio {:016x}/{:016x}\n", region.base.0, region.len);
+            }
+        }
+    }
+    text
 }

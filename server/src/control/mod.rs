@@ -1,20 +1,22 @@
 //! The machine as its monitors see it.
 
+mod bare;
 mod describe;
 mod models;
 
 use std::fs::File;
 use std::io;
 
+use ferrite_cli::machine::Topology;
 use ferrite_machine::RegionKind;
-use ferrite_machine::trace::Trace;
+use ferrite_machine::trace::{Point, Trace};
 use ferrite_qmp::dump::CpuState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
-    HostMemPolicy, MachineInfo, Memdev, RebootAction, RunState, SetActionArguments, ShutdownAction,
-    ShutdownCause, SysEmuTarget,
+    HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, RebootAction, RunState,
+    SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
@@ -41,6 +43,8 @@ pub struct Control<'a> {
     pub events: &'a Events,
 }
 
+pub use bare::{Bare, BareControl};
+
 /// What monitors are told beside the machine's own state.
 pub struct Facts {
     /// `-name`.
@@ -51,6 +55,8 @@ pub struct Facts {
     pub disks: Disks,
     /// What devices are made from.
     pub backends: Backends,
+    /// How the processors are arranged, and how many there could be.
+    pub topology: Topology,
 }
 
 /// A cause in the schema's terms.
@@ -69,7 +75,7 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
 /// Tells monitors what has happened to the machine.
 pub fn announce(vm: &mut Vm, events: &Events) {
     for event in vm.take_events() {
-        events.emit(&match event {
+        let event = match event {
             VmEvent::Shutdown(cause) => Event::Shutdown {
                 guest: cause.is_guest(),
                 reason: shutdown_cause(cause),
@@ -81,7 +87,11 @@ pub fn announce(vm: &mut Vm, events: &Events) {
             },
             VmEvent::Stop => Event::Stop,
             VmEvent::Resume => Event::Resume,
-        });
+        };
+        vm.board()
+            .trace()
+            .tell(Point::MonitorEvent, || event.definition().name.into());
+        events.emit(&event);
     }
 }
 
@@ -91,6 +101,58 @@ fn cause(cause: ShutdownCause) -> Cause {
         ShutdownCause::HostSignal => Cause::HostSignal,
         ShutdownCause::HostUi => Cause::HostUi,
         _ => Cause::HostQmpQuit,
+    }
+}
+
+/// Where processor `n` sits.
+fn place(topology: &Topology, n: usize) -> CpuInstanceProperties {
+    let Topology {
+        clusters,
+        cores,
+        threads,
+        ..
+    } = *topology;
+    let id = |n: usize| i64::try_from(n).ok();
+    CpuInstanceProperties {
+        node_id: None,
+        socket_id: id(n / (clusters * cores * threads)),
+        die_id: None,
+        cluster_id: id(n / (cores * threads) % clusters),
+        core_id: id(n / threads % cores),
+        thread_id: id(n % threads),
+    }
+}
+
+/// The machine types.
+fn machines() -> Vec<MachineInfo> {
+    let virt = MachineInfo {
+        name: "virt".into(),
+        alias: None,
+        is_default: Some(true),
+        cpu_max: GICV3_MAX_CPUS as i64,
+        hotpluggable_cpus: false,
+        numa_mem_supported: false,
+        deprecated: false,
+        default_cpu_type: Some("max-arm-cpu".into()),
+        default_ram_id: Some(MAIN_MEMORY.into()),
+        acpi: false,
+    };
+    let none = MachineInfo {
+        name: "none".into(),
+        is_default: None,
+        cpu_max: 1,
+        default_cpu_type: None,
+        default_ram_id: Some("ram".into()),
+        ..virt.clone()
+    };
+    vec![virt, none]
+}
+
+/// How guest code can be run.
+fn accelerators() -> AcceleratorInfo {
+    AcceleratorInfo {
+        enabled: Accelerator::Tcg,
+        present: vec![Accelerator::Tcg],
     }
 }
 
@@ -108,25 +170,11 @@ impl VmControl for Control<'_> {
     }
 
     fn machines(&self) -> Vec<MachineInfo> {
-        vec![MachineInfo {
-            name: "virt".into(),
-            alias: None,
-            is_default: Some(true),
-            cpu_max: GICV3_MAX_CPUS as i64,
-            hotpluggable_cpus: false,
-            numa_mem_supported: false,
-            deprecated: false,
-            default_cpu_type: Some("max-arm-cpu".into()),
-            default_ram_id: Some(MAIN_MEMORY.into()),
-            acpi: false,
-        }]
+        machines()
     }
 
     fn accelerators(&self) -> AcceleratorInfo {
-        AcceleratorInfo {
-            enabled: Accelerator::Tcg,
-            present: vec![Accelerator::Tcg],
-        }
+        accelerators()
     }
 
     fn run_state(&self) -> RunState {
@@ -190,14 +238,7 @@ impl VmControl for Control<'_> {
             cpu_index: n as i64,
             qom_path: format!("/machine/unattached/device[{n}]"),
             thread_id,
-            props: Some(CpuInstanceProperties {
-                node_id: None,
-                socket_id: Some(0),
-                die_id: None,
-                cluster_id: Some(0),
-                core_id: Some(n as i64),
-                thread_id: Some(0),
-            }),
+            props: Some(place(&self.facts.topology, n)),
             target: SysEmuTarget::Aarch64,
         };
         (0..self.vm.cpus().len()).map(cpu).collect()
@@ -250,12 +291,7 @@ impl VmControl for Control<'_> {
     }
 
     fn chardevs(&self) -> Vec<ChardevInfo> {
-        let info = |facts: &crate::launch::CharFacts| ChardevInfo {
-            label: facts.label.clone(),
-            filename: facts.filename(),
-            frontend_open: facts.frontend_open,
-        };
-        self.host.characters.facts().iter().map(info).collect()
+        self.host.chardevs()
     }
 
     fn network(&self) -> String {
@@ -263,12 +299,12 @@ impl VmControl for Control<'_> {
     }
 
     fn ringbuf_write(&mut self, id: &str, data: &[u8]) -> Result<(), Error> {
-        self.ring(id)?.append(data);
+        self.host.ring(id)?.append(data);
         Ok(())
     }
 
     fn ringbuf_read(&mut self, id: &str, max: usize) -> Result<Vec<u8>, Error> {
-        Ok(self.ring(id)?.take(max))
+        Ok(self.host.ring(id)?.take(max))
     }
 
     fn announce(&mut self) {
@@ -287,6 +323,25 @@ impl VmControl for Control<'_> {
         // What the machine has gathered happened before.
         announce(self.vm, self.events);
         self.events.emit(event);
+    }
+
+    fn hotpluggable_cpus(&self) -> Result<Vec<HotpluggableCPU>, Error> {
+        let (topology, present) = (&self.facts.topology, self.vm.cpus().len());
+        if topology.max_cpus <= present {
+            return Err(Error::generic("machine does not support hot-plugging CPUs"));
+        }
+        let model = self.vm.cpus().first().map_or("max", |cpu| cpu.model().name);
+        let entry = |n: usize| HotpluggableCPU {
+            r#type: format!("{model}-arm-cpu"),
+            vcpus_count: 1,
+            props: place(topology, n),
+            qom_path: (n < present).then(|| format!("/machine/unattached/device[{n}]")),
+        };
+        Ok((0..topology.max_cpus).rev().map(entry).collect())
+    }
+
+    fn device_tree_lines(&self) -> String {
+        describe::device_tree(self.vm.board())
     }
 
     fn cpu_definitions(&self) -> Vec<CpuDefinitionInfo> {
@@ -353,17 +408,5 @@ impl VmControl for Control<'_> {
 
     fn create_file(&mut self, path: &str) -> io::Result<Box<dyn io::Write>> {
         Ok(Box::new(File::create(path)?))
-    }
-}
-
-impl Control<'_> {
-    fn ring(&self, id: &str) -> Result<&crate::chardev::ringbuf::RingBuf, Error> {
-        let characters = &self.host.characters;
-        characters.ring(id).ok_or_else(|| {
-            match characters.facts().iter().any(|facts| facts.label == id) {
-                true => Error::generic(format!("{id} is not a ringbuf device")),
-                false => Error::generic(format!("Device '{id}' not found")),
-            }
-        })
     }
 }

@@ -12,11 +12,12 @@ use ferrite_qmp::control::Attachment;
 use ferrite_qmp::dump::DumpState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
-    AddfdInfo, ChardevBackend, ChardevBackendKind, ChardevReturn, CommandLineOptionInfo, FdsetInfo,
-    IOThreadInfo, Memdev, ObjectOptions, ObjectType,
+    AddfdInfo, ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn,
+    CommandLineOptionInfo, FdsetInfo, IOThreadInfo, Memdev, ObjectOptions, ObjectType,
 };
 
-use crate::launch::Characters;
+use crate::chardev::ringbuf::RingBuf;
+use crate::launch::{CharFacts, Characters};
 use fds::Descriptors;
 use objects::Objects;
 
@@ -39,6 +40,27 @@ impl HostSide {
             objects: Objects::default(),
             dump: DumpState::default(),
         }
+    }
+
+    /// `query-chardev`
+    #[must_use]
+    pub fn chardevs(&self) -> Vec<ChardevInfo> {
+        let info = |facts: &CharFacts| ChardevInfo {
+            label: facts.label.clone(),
+            filename: facts.filename(),
+            frontend_open: facts.frontend_open,
+        };
+        self.characters.facts().iter().map(info).collect()
+    }
+
+    /// The ring buffer of this name.
+    pub fn ring(&self, id: &str) -> Result<&RingBuf, Error> {
+        self.characters
+            .ring(id)
+            .ok_or_else(|| match self.characters.exists(id) {
+                true => Error::generic(format!("{id} is not a ringbuf device")),
+                false => Error::generic(format!("Device '{id}' not found")),
+            })
     }
 
     /// Memory that objects hold.

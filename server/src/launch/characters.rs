@@ -204,7 +204,7 @@ impl Characters {
         let mut monitors = Vec::new();
         for (n, (target, mode)) in line.monitors.iter().enumerate() {
             let given = || line.nth_given(&["monitor", "qmp", "mon"], n);
-            let end = self.monitor_end(n, target, mux);
+            let end = self.monitor_end(n, target, *mode, mux);
             if let Some(end) = end.map_err(|error| error.given(given()))? {
                 monitors.push((end, *mode));
             }
@@ -227,19 +227,20 @@ impl Characters {
         &mut self,
         n: usize,
         target: &CharTarget,
+        mode: MonitorMode,
         mux: Option<&Mux>,
     ) -> Result<Option<MonitorEnd>, LaunchError> {
         Ok(Some(match target {
             CharTarget::None => return Ok(None),
             CharTarget::MonStdio => MonitorEnd::Mux(self.shared(mux)?),
-            CharTarget::New(kind) => self.monitor(&format!("compat_monitor{n}"), kind)?,
+            CharTarget::New(kind) => self.monitor(&format!("compat_monitor{n}"), kind, mode)?,
             CharTarget::Existing(id) => {
                 let spec = self.specs.iter().find(|s| s.id == *id && s.mux);
                 match (spec, mux) {
                     (Some(_), Some(mux)) => MonitorEnd::Mux(mux.clone()),
                     _ => {
                         let spec = self.take_spec(id)?;
-                        self.monitor(id, &spec.kind)?
+                        self.monitor(id, &spec.kind, mode)?
                     }
                 }
             }
@@ -252,9 +253,14 @@ impl Characters {
         })
     }
 
-    fn monitor(&mut self, label: &str, kind: &ChardevKind) -> Result<MonitorEnd, LaunchError> {
+    fn monitor(
+        &mut self,
+        label: &str,
+        kind: &ChardevKind,
+        mode: MonitorMode,
+    ) -> Result<MonitorEnd, LaunchError> {
         match kind {
-            ChardevKind::Socket(spec) => {
+            ChardevKind::Socket(spec) if mode == MonitorMode::Control => {
                 self.note(label, describe(spec));
                 Ok(MonitorEnd::Socket(spec.clone(), label.to_owned()))
             }
@@ -301,10 +307,11 @@ impl Characters {
     }
 
     /// Opens what nobody uses, so that peers can connect and files exist, as with QEMU.
-    pub(super) fn open_rest(&mut self, line: &CommandLine) -> Result<(), LaunchError> {
+    pub fn open_rest(&mut self, line: &CommandLine) -> Result<(), LaunchError> {
         for (n, spec) in self.specs.clone().into_iter().enumerate() {
-            let needed =
-                !self.used.contains(&spec.id) && !matches!(spec.kind, ChardevKind::Stdio { .. });
+            let needed = !self.used.contains(&spec.id)
+                && !self.exists(&spec.id)
+                && !matches!(spec.kind, ChardevKind::Stdio { .. });
             if needed {
                 let given = || line.nth_given(&["chardev"], n);
                 self.open(&spec.id, &spec.kind)

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ferrite_aarch64::log::Log;
-use ferrite_machine::backend::RandomSource;
+use ferrite_machine::backend::{CharBackend, RandomSource};
 use ferrite_machine::clock::HostClock;
+use ferrite_machine::trace::{POINTS, matches};
 use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, Vm};
 
@@ -117,26 +118,49 @@ impl LaunchError {
     }
 }
 
-/// A machine that is ready to run, and its connections to the host.
-pub struct Launched {
-    /// The machine, stopped.
-    pub vm: Vm,
+/// What the process opens before there is a machine.
+pub struct Ends {
+    /// Character back ends.
+    pub characters: Characters,
+    /// Monitors to start.
+    pub monitors: Vec<(MonitorEnd, MonitorMode)>,
     /// The terminal that serial port and monitor share.
     pub mux: Option<Mux>,
-    /// Character back ends, for monitors to tell of.
-    pub characters: Characters,
+    /// The serial port's other end.
+    pub serial: Option<Box<dyn CharBackend>>,
+}
+
+/// Opens what the process itself needs.
+pub fn open(line: &CommandLine, waker: &Waker) -> Result<Ends, LaunchError> {
+    check(line)?;
+    let mut characters = Characters::new(&line.chardevs, waker.clone());
+    let SerialEnd { backend, mux } = characters.serial(line)?;
+    let monitors = characters.monitors(line, mux.as_ref())?;
+    Ok(Ends {
+        characters,
+        monitors,
+        mux,
+        serial: backend,
+    })
+}
+
+/// A machine that is ready to run.
+pub struct Built {
+    /// The machine, stopped.
+    pub vm: Vm,
     /// Disks, for monitors to tell of.
     pub disks: Disks,
     /// What devices are made from, for those that come later.
     pub backends: Backends,
-    /// Monitors to start.
-    pub monitors: Vec<(MonitorEnd, MonitorMode)>,
 }
 
-/// Opens everything and builds the machine.
-pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError> {
-    check(line)?;
-    let mut characters = Characters::new(&line.chardevs, waker.clone());
+/// Opens what the machine needs and builds it, stopped.
+pub fn machine(
+    line: &CommandLine,
+    serial: Option<Box<dyn CharBackend>>,
+    characters: &mut Characters,
+    waker: &Waker,
+) -> Result<Built, LaunchError> {
     let mut disks = Disks::open(line, waker)?;
     let mut config = MachineConfig {
         cpu: line.machine.cpu.clone(),
@@ -149,7 +173,7 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         dtb: read(line.dtb.as_deref(), "dtb")?,
         firmware: firmware(line)?,
         flash: disks.take_flash()?,
-        serial: None,
+        serial,
         virtio: Vec::new(),
         pci: Vec::new(),
         virtio_legacy: line.virtio_legacy.unwrap_or(true),
@@ -157,10 +181,7 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
         wall_offset: line.machine.wall_offset,
         seed: seed()?,
     };
-    let SerialEnd { backend, mux } = characters.serial(line)?;
-    config.serial = backend;
-    let monitors = characters.monitors(line, mux.as_ref())?;
-    let (devices, backends) = devices::make(line, &mut characters, &mut disks, waker)?;
+    let (devices, backends) = devices::make(line, characters, &mut disks, waker)?;
     config.virtio = devices.mmio;
     config.pci = devices.pci;
     characters.open_rest(line)?;
@@ -174,14 +195,48 @@ pub fn launch(line: &CommandLine, waker: &Waker) -> Result<Launched, LaunchError
     if !line.log.is_empty() {
         vm.set_log(&log(line)?);
     }
-    Ok(Launched {
+    trace(line, &vm)?;
+    Ok(Built {
         vm,
-        mux,
-        characters,
         disks,
         backends,
-        monitors,
     })
+}
+
+/// Turns on the trace points that `-trace` names.
+fn trace(line: &CommandLine, vm: &Vm) -> Result<(), LaunchError> {
+    let trace = vm.board().trace();
+    let mut out: Box<dyn std::io::Write + Send> = match &line.trace_file {
+        None => Box::new(std::io::stderr()),
+        Some(path) => Box::new(fs::File::create(path).map_err(|error| LaunchError::File {
+            option: "trace",
+            path: path.clone(),
+            error,
+        })?),
+    };
+    let process = std::process::id();
+    let clock = SystemClock::default();
+    trace.set_sink(Box::new(move |name, text| {
+        let us = clock.wall_ns() / 1_000;
+        let (seconds, us) = (us / 1_000_000, us % 1_000_000);
+        // A trace that cannot be written must not stop the guest.
+        let _ = writeln!(out, "{process}@{seconds}.{us:06}:{name} {text}");
+    }));
+    for pattern in &line.trace {
+        let mut known = false;
+        for (number, row) in POINTS.iter().enumerate() {
+            if matches(pattern, row.name) {
+                trace.set(number, true);
+                known = true;
+            }
+        }
+        if !known && !pattern.contains('*') {
+            return Err(LaunchError::Conflict(format!(
+                "-trace {pattern}: trace event '{pattern}' does not exist"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The log that `-d` asks for, on the error output or where `-D` says.
@@ -207,7 +262,7 @@ fn check(line: &CommandLine) -> Result<(), LaunchError> {
     if line.kernel.is_none() && line.initrd.is_some() {
         return conflict("-initrd only allowed with -kernel option");
     }
-    if line.nographic && line.daemonize {
+    if line.nographic && line.daemonize && !line.nodefaults {
         return conflict("-nographic cannot be used with -daemonize");
     }
     Ok(())

@@ -106,6 +106,16 @@ impl Client {
         true
     }
 
+    /// Answers what came in with an error, in its turn. False once the connection is to be closed.
+    pub(super) async fn refuse(&self, why: &str) -> bool {
+        if !self.until(|client| client.session().wants_input()).await {
+            return false;
+        }
+        self.session().refuse(why);
+        self.send();
+        true
+    }
+
     /// Waits for all that came in to be answered; shorter if the connection is to be closed.
     pub(super) async fn settle(&self) {
         self.until(|client| !client.has_unsent() && client.session().is_idle())

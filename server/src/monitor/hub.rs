@@ -132,7 +132,16 @@ impl MonitorHub {
     /// Executes requests that have arrived and sends events that were held back. Returns in how
     /// long it is to be called again if nothing wakes the machine before.
     pub fn poll(&mut self, vm: &mut dyn VmControl) -> Option<Duration> {
-        for _ in 0..BATCH {
+        self.execute(vm, BATCH)
+    }
+
+    /// [`Self::poll`] for one command at most, where a command may change what `vm` is.
+    pub fn poll_one(&mut self, vm: &mut dyn VmControl) -> Option<Duration> {
+        self.execute(vm, 1)
+    }
+
+    fn execute(&mut self, vm: &mut dyn VmControl, most: usize) -> Option<Duration> {
+        for _ in 0..most {
             let Some(client) = self.hosting.ready.queue().pop_front() else {
                 break;
             };

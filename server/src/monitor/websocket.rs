@@ -1,6 +1,7 @@
 //! Monitors on WebSockets (RFC 6455), any number of clients.
 //!
-//! Frames carry pieces of the byte stream in, text or binary, cut anywhere. Out goes a text frame
+//! Binary frames carry pieces of the byte stream in, cut anywhere; a text frame carries whole JSON
+//! texts, and one that ends within a text is refused. Out goes a text frame
 //! per message; to a client that chose the subprotocol `binary`, and has not sent text, a binary
 //! frame with the message's line.
 
@@ -32,7 +33,7 @@ const MESSAGE: usize = (64 << 20) + 4096;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Clients at one time; more are turned away.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 1024;
 
 /// Serves every client that connects.
 pub(super) async fn listen(hosting: Hosting, listener: TcpListener, policy: WebSocketPolicy) {
@@ -160,7 +161,13 @@ async fn read(
         let going_on = match &message {
             Message::Text(piece) => {
                 text.store(true, Ordering::Relaxed);
-                client.receive(piece.as_bytes()).await
+                if is_whole(piece) {
+                    client.receive(piece.as_bytes()).await
+                } else {
+                    client
+                        .refuse("JSON parse error, a text frame holds whole texts")
+                        .await
+                }
             }
             Message::Binary(piece) => client.receive(piece).await,
             Message::Close(_) => break,
@@ -171,6 +178,25 @@ async fn read(
         }
     }
     client.settle().await;
+}
+
+/// Whether no JSON text goes on beyond the end: all brackets and strings are closed.
+fn is_whole(text: &str) -> bool {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    for byte in text.bytes() {
+        match (quote, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'{' | b'[') => depth += 1,
+            // Too many are for the parser to refuse.
+            (None, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    depth == 0 && quote.is_none()
 }
 
 /// Sends the client's lines as they come.
@@ -198,5 +224,20 @@ async fn write(
             return;
         }
         client.flush.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_whole;
+
+    #[test]
+    fn whole_texts() {
+        for whole in ["", "{}", "{} []", "{'a':'}'}", r#"{"a":"\"{"}"#, "]]"] {
+            assert!(is_whole(whole), "{whole}");
+        }
+        for half in ["{", "{'a':[1,2]", "'", r#"{"a":"}"#, r#""\""#] {
+            assert!(!is_whole(half), "{half}");
+        }
     }
 }

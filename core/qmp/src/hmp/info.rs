@@ -1,10 +1,12 @@
 //! What `info` shows.
 
+use ferrite_machine::trace::{POINTS, matches};
+
 use super::Human;
 use super::arguments::Arguments;
 use crate::commands::{uuid_text, version as versions};
 use crate::error::Error;
-use crate::schema::RunState;
+use crate::schema::{DumpStatus, RunState};
 
 type Shown = Result<(), Error>;
 
@@ -68,6 +70,122 @@ pub(super) fn cpus(human: &mut Human<'_>, _: &Arguments) -> Shown {
     for (i, cpu) in human.vm.cpus().into_iter().enumerate() {
         let mark = if i == human.monitor.cpu { '*' } else { ' ' };
         human.out += &format!("{mark} CPU #{i}: thread_id={}\n", cpu.thread_id);
+    }
+    Ok(())
+}
+
+pub(super) fn block_stats(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    for drive in human.vm.block_stats(false) {
+        let stats = &drive.stats;
+        let name = drive.device.filter(|name| !name.is_empty());
+        let name = name.or(drive.node_name).unwrap_or_default();
+        human.out += &format!(
+            "{name}: rd_bytes={} wr_bytes={} rd_operations={} wr_operations={} flush_operations={}\n",
+            stats.rd_bytes,
+            stats.wr_bytes,
+            stats.rd_operations,
+            stats.wr_operations,
+            stats.flush_operations
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn dump(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    let host = human.vm.host().ok_or_else(Error::unsupported)?;
+    let result = host.dump().result();
+    human.out += &format!("Status: {}\n", result.status.as_str());
+    if result.status == DumpStatus::Active && result.total > 0 {
+        let done = 100.0 * result.completed as f64 / result.total as f64;
+        human.out += &format!("Finished: {done:.2} %\n");
+    }
+    Ok(())
+}
+
+pub(super) fn device_tree(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    lines(human, |human| human.vm.device_tree_lines());
+    Ok(())
+}
+
+pub(super) fn roms(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    lines(human, |human| human.vm.roms());
+    Ok(())
+}
+
+pub(super) fn hotpluggable(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    let cpus = human.vm.hotpluggable_cpus()?;
+    human.out += "Hotpluggable CPUs:\n";
+    for cpu in cpus {
+        human.out += &format!(
+            "  type: \"{}\"\n  vcpus_count: \"{}\"\n",
+            cpu.r#type, cpu.vcpus_count
+        );
+        if let Some(path) = &cpu.qom_path {
+            human.out += &format!("  qom_path: \"{path}\"\n");
+        }
+        human.out += "  CPUInstance Properties:\n";
+        for (name, id) in [
+            ("socket-id", cpu.props.socket_id),
+            ("cluster-id", cpu.props.cluster_id),
+            ("core-id", cpu.props.core_id),
+            ("thread-id", cpu.props.thread_id),
+        ] {
+            if let Some(id) = id {
+                human.out += &format!("    {name}: \"{id}\"\n");
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn iothreads(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    let threads = human.vm.host().map(|host| host.iothreads());
+    for thread in threads.unwrap_or_default() {
+        human.out += &format!(
+            "{}:\n  thread_id={}\n  poll-max-ns={}\n  poll-grow={}\n  poll-shrink={}\n  aio-max-batch={}\n",
+            thread.id,
+            thread.thread_id,
+            thread.poll_max_ns,
+            thread.poll_grow,
+            thread.poll_shrink,
+            thread.aio_max_batch
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn memdev(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    let word = |flag: bool| if flag { "true" } else { "false" };
+    for memory in human.vm.memdevs() {
+        human.out += &format!(
+            "memory backend: {}\n  size:  {}\n  merge: {}\n  dump: {}\n  prealloc: {}\n  share: {}\n  policy: {}\n  host nodes: \n",
+            memory.id.as_deref().unwrap_or_default(),
+            memory.size,
+            word(memory.merge),
+            word(memory.dump),
+            word(memory.prealloc),
+            word(memory.share),
+            memory.policy.as_str()
+        );
+    }
+    human.out.push('\n');
+    Ok(())
+}
+
+pub(super) fn memory_size(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    human.out += &format!("base memory: {}\n", human.vm.base_memory());
+    human.out += "plugged memory: 0\n";
+    Ok(())
+}
+
+pub(super) fn trace_events(human: &mut Human<'_>, arguments: &Arguments) -> Shown {
+    let trace = human.vm.trace().ok_or_else(Error::unsupported)?;
+    let pattern = arguments.text().unwrap_or("*");
+    for (number, row) in POINTS.iter().enumerate() {
+        if matches(pattern, row.name) {
+            let state = u8::from(trace.is_on(number));
+            human.out += &format!("{} : state {state}\n", row.name);
+        }
     }
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! The commands.
 
+use ferrite_machine::trace::{POINTS, PointRow, matches};
+
 use super::arguments::{Arguments, Kind};
 use super::{Human, info, memory};
 use crate::commands::{MemorySpace, save_memory};
+use crate::control::HostControl;
+use crate::dump;
 use crate::error::Error;
 use crate::schema::ShutdownCause;
 
@@ -30,8 +34,20 @@ use Kind::{Expression, Flag, Format, OptionalExpression, OptionalRest, Text};
 
 /// The commands, by name.
 pub(super) const COMMANDS: &[Row] = rows! {
+    "balloon" [Expression] "value" "ask the guest to keep so many MiB of memory" => |h, a| {
+        h.vm.set_balloon(a.number(0).saturating_mul(1 << 20))
+    };
+    "chardev-remove" [Text] "id" "delete a character back end" => |h, a| {
+        let id = a.word(0).to_owned();
+        host(h)?.chardev_remove(&id)
+    };
+    "closefd" [Text] "name" "close a named file descriptor" => |h, a| host(h)?.closefd(a.word(0));
     "cont|c" [] "" "let the guest run" => |h, _| h.vm.cont();
     "cpu" [Expression] "index" "set the processor that later commands speak of" => set_cpu;
+    "dump-guest-memory" [Text] "file" "write the guest's memory to an ELF core file" => dump;
+    "exit_preconfig" [] "" "make the machine" => |h, _| h.vm.exit_preconfig();
+    "gpa2hva" [Expression] "addr" "tell where the host has a guest-physical address (it has none)"
+        => |_, _| Err(Error::generic("guest memory has no address that another process could use"));
     "help|?" [OptionalRest] "[cmd]" "list the commands, or describe one" => |h, a| {
         h.help(a.text());
         Ok(())
@@ -42,6 +58,7 @@ pub(super) const COMMANDS: &[Row] = rows! {
         save(h, a, MemorySpace::Virtual(h.monitor.cpu))
     };
     "nmi" [] "" "send a non-maskable interrupt" => |h, _| h.vm.inject_nmi(h.monitor.cpu);
+    "object_del" [Text] "id" "delete an object" => |h, a| host(h)?.object_del(a.word(0));
     "pmemsave" [Expression, Expression, Text] "addr size file"
         "write 'size' bytes of physical memory at 'addr' to a file" => |h, a| {
         save(h, a, MemorySpace::Physical)
@@ -60,6 +77,7 @@ pub(super) const COMMANDS: &[Row] = rows! {
     "system_powerdown" [] "" "press the power button" => |h, _| h.vm.powerdown();
     "system_reset" [] "" "reset the machine" => |h, _| h.vm.reset(ShutdownCause::HostQmpSystemReset);
     "system_wakeup" [] "" "wake the guest from sleep" => |h, _| h.vm.wakeup();
+    "trace-event" [Text, Text] "name on|off" "turn trace points on or off" => trace_event;
     "x" [Format, Expression] "/fmt addr" "show virtual memory from 'addr' on" => |h, a| {
         memory::dump(h, a, MemorySpace::Virtual(h.monitor.cpu))
     };
@@ -71,18 +89,73 @@ pub(super) const COMMANDS: &[Row] = rows! {
 /// What `info` shows, by name.
 pub(super) const INFO: &[Row] = rows! {
     "block" [] "" "show the drives" => info::block;
+    "blockstats" [] "" "show counters of the drives" => info::block_stats;
     "chardev" [] "" "show the character devices" => info::chardev;
     "cpus" [] "" "show the processors" => info::cpus;
+    "dump" [] "" "show how far a dump is" => info::dump;
+    "hotpluggable-cpus" [] "" "show the processors that are there or could be" => info::hotpluggable;
+    "iothreads" [] "" "show the threads for devices' work" => info::iothreads;
     "kvm" [] "" "show whether KVM is used" => info::kvm;
+    "memdev" [] "" "show the pieces of guest memory" => info::memdev;
+    "memory_size_summary" [] "" "show how much memory there is" => info::memory_size;
+    "mice" [] "" "show the pointing devices" => |h, _| {
+        h.out += "No mouse devices connected\n";
+        Ok(())
+    };
     "mtree" [Flag('f')] "[-f]" "show the memory map (-f: as flat ranges)" => info::memory_map;
     "name" [] "" "show the machine's name" => info::name;
     "network" [] "" "show the network ports" => info::network;
+    "qtree" [] "" "show the devices" => info::device_tree;
     "registers" [Flag('a'), OptionalExpression] "[-a|vcpu]"
         "show a processor's registers (-a: of all processors)" => info::registers;
+    "roms" [] "" "show what is at fixed places of memory at reset" => info::roms;
     "status" [] "" "show whether the guest runs" => info::status;
+    "trace-events" [OptionalRest] "[name]" "show trace points" => info::trace_events;
     "uuid" [] "" "show the machine's UUID" => info::uuid;
     "version" [] "" "show the version" => info::version;
 };
+
+fn host<'h>(human: &'h mut Human<'_>) -> Result<&'h mut dyn HostControl, Error> {
+    human.vm.host().ok_or_else(Error::unsupported)
+}
+
+fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    let path = arguments.word(0).to_owned();
+    if host(human)?.dump().is_active() {
+        return Err(Error::generic("There is a dump in process, please wait."));
+    }
+    let ranges = dump::ranges(human.vm, None)?;
+    let file = human.vm.create_file(&path);
+    let file = file.map_err(|error| Error::generic(format!("Could not open '{path}': {error}")))?;
+    dump::start(human.vm, file, ranges)?;
+    while !dump::step(human.vm)? {}
+    Ok(())
+}
+
+fn trace_event(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    let on = match arguments.word(1) {
+        "on" => true,
+        "off" => false,
+        _ => return Err(Error::generic("expected 'on' or 'off'")),
+    };
+    let trace = human.vm.trace().ok_or_else(Error::unsupported)?;
+    let meant = |row: &&(usize, &PointRow)| matches(arguments.word(0), row.1.name);
+    let points: Vec<_> = POINTS
+        .iter()
+        .enumerate()
+        .filter(|row| meant(&row))
+        .collect();
+    if points.is_empty() {
+        return Err(Error::generic(format!(
+            "unknown event \"{}\"",
+            arguments.word(0)
+        )));
+    }
+    for (number, _) in points {
+        trace.set(number, on);
+    }
+    Ok(())
+}
 
 fn set_cpu(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
     match usize::try_from(arguments.number(0)) {

@@ -4,6 +4,7 @@
 //! [`crate::commands`] implements and the answer of `query-qmp-schema` ([`introspect`]).
 
 mod introspect;
+mod old_forms;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 
 pub use introspect::introspect;
+pub(crate) use old_forms::old_forms;
 pub use validate::check;
 
 /// The type of a member, argument or answer.

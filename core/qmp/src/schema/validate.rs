@@ -86,9 +86,10 @@ fn check_value(path: &str, kind: Type, value: &Value) -> Result<(), Error> {
 }
 
 fn unsigned(path: &str, value: &Value, max: u64, name: &str) -> Result<(), Error> {
-    if !value.is_i64() && !value.is_u64() {
-        return Err(wrong_type(path, "integer"));
-    }
+    let name = match (value.is_i64(), value.is_u64()) {
+        (false, false) => "uint64",
+        _ => name,
+    };
     match value.as_u64() {
         Some(value) if value <= max => Ok(()),
         _ => Err(Error::generic(format!("Parameter '{path}' expects {name}"))),

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::events::EventSink;
 use crate::hmp::DumpFormat;
 use crate::json::{Item, Limits, Parser, write_line};
-use crate::schema::{QMPCapability, QapiErrorClass, check};
+use crate::schema::{self, QMPCapability, QapiErrorClass, check};
 use output::Output;
 use request::{Message, Rejected};
 pub use request::{Request, Response};
@@ -113,6 +113,16 @@ impl Session {
     /// what is kept is no more than one transport's chunk.
     pub fn input(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
+        self.advance();
+    }
+
+    /// Answers with an error in its turn, for what a transport could not take as input.
+    pub fn refuse(&mut self, why: &str) {
+        self.queue.push_back(Err(Rejected {
+            id: None,
+            error: Error::generic(why),
+            oob: false,
+        }));
         self.advance();
     }
 
@@ -265,7 +275,8 @@ impl Session {
     }
 
     /// Finds the message's command and checks its arguments. The negotiation is answered here.
-    fn resolve(&mut self, message: Message, oob: bool) -> Result<Option<Request>, Rejected> {
+    fn resolve(&mut self, mut message: Message, oob: bool) -> Result<Option<Request>, Rejected> {
+        schema::old_forms(&message.command, &mut message.arguments);
         let result = self.admit(&message, oob);
         let Message { id, arguments, .. } = message;
         match result {

@@ -283,6 +283,25 @@ fn error_floods_are_bounded() {
     assert!(session.wants_input());
 }
 
+#[test]
+fn documented_examples_run_as_written() {
+    let mut bench = Bench::negotiated(false);
+    let on = r#"{"execute": "trace-event-set-state", "arguments": {"name": "pl011_read", "enable": "true"}}"#;
+    assert_eq!(bench.say(on), [json!({"return": {}})]);
+    let get = r#"{"execute": "trace-event-get-state", "arguments": {"name": "pl011_read"}}"#;
+    assert_eq!(
+        bench.say(get),
+        [json!({"return": [{"name": "pl011_read", "state": "enabled", "vcpu": false}]})]
+    );
+    let wrong = on.replace("true", "yes");
+    assert_eq!(
+        bench.say(&wrong),
+        [generic(
+            "Invalid parameter type for 'enable', expected: boolean"
+        )]
+    );
+}
+
 /// A small generator, so that failures repeat.
 struct Random(u64);
 
