@@ -208,6 +208,12 @@ impl KeyVal {
         }
     }
 
+    /// Takes everything that is left.
+    #[must_use]
+    pub fn rest(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+
     /// Everything must have been taken.
     pub fn finish(self) -> Result<(), ArgError> {
         match self.pairs.into_iter().next() {

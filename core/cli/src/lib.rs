@@ -12,6 +12,7 @@ pub mod device;
 pub mod keyval;
 pub mod machine;
 pub mod net;
+pub mod object;
 pub mod options;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use self::device::{DRIVERS, DeviceSpec, FsdevSpec, RngSpec};
 use self::keyval::KeyVal;
 use self::machine::MachineOptions;
 use self::net::{NetdevSpec, NicSpec};
+use self::object::ObjectSpec;
 
 /// A command line that cannot be obeyed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -105,6 +107,8 @@ pub struct CommandLine {
     pub fsdevs: Vec<FsdevSpec>,
     /// `-object rng-random`.
     pub rngs: Vec<RngSpec>,
+    /// `-object`.
+    pub objects: Vec<ObjectSpec>,
     /// `-chardev`.
     pub chardevs: Vec<ChardevSpec>,
     /// `-serial`, in order.
@@ -280,7 +284,13 @@ impl CommandLine {
                 self.devices.push(device);
             }
             "fsdev" => self.fsdevs.push(FsdevSpec::parse(&argument)?),
-            "object" => self.rngs.push(RngSpec::parse(&argument)?),
+            "object" => {
+                let object = ObjectSpec::parse(&argument)?;
+                if object.kind == "rng-random" {
+                    self.rngs.push(RngSpec::parse(&argument)?);
+                }
+                self.objects.push(object);
+            }
             "global" => self.virtio_legacy = Some(device::global(&argument)?),
             _ => self.host_option(name, argument)?,
         }
@@ -368,7 +378,7 @@ impl CommandLine {
                 .chain(self.nics.iter().map(|n| &n.netdev.id)),
         )?;
         unique("fsdev", self.fsdevs.iter().map(|f| &f.id))?;
-        unique("object", self.rngs.iter().map(|r| &r.id))?;
+        unique("object", self.objects.iter().map(|o| &o.id))?;
         unique("device", self.devices.iter().filter_map(|d| d.id.as_ref()))
     }
 }

@@ -101,7 +101,7 @@ pub const OPTIONS: &[OptionRow] = &[
     ),
     row(
         "object",
-        "rng-random,id=ID[,filename=FILE]",
+        "rng-random|memory-backend-ram|memory-backend-file|iothread|secret,id=ID,…",
         "add an object",
     ),
     row(

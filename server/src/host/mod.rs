@@ -2,11 +2,13 @@
 
 mod chardevs;
 mod fds;
+mod object_text;
 mod objects;
 mod options;
 
 use std::io;
 
+use ferrite_cli::CommandLine;
 use ferrite_qmp::HostControl;
 use ferrite_qmp::control::Attachment;
 use ferrite_qmp::dump::DumpState;
@@ -40,6 +42,16 @@ impl HostSide {
             objects: Objects::default(),
             dump: DumpState::default(),
         }
+    }
+
+    /// Makes the objects of the command line.
+    pub fn make_objects(&mut self, line: &CommandLine) -> Result<(), String> {
+        for (n, spec) in line.objects.iter().enumerate() {
+            object_text::options(spec)
+                .and_then(|options| self.objects.add(options))
+                .map_err(|error| format!("{}: {error}", line.nth_given(&["object"], n)))?;
+        }
+        Ok(())
     }
 
     /// `query-chardev`

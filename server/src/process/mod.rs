@@ -92,7 +92,7 @@ fn run_here(line: &CommandLine, background: bool) -> Result<(), Failure> {
         return without_machine(line, ends, serial, waker, signals, background);
     }
     let built = launch::machine(line, serial, &mut ends.characters, &waker)?;
-    let monitors = Monitors::start(ends, &waker)?;
+    let monitors = Monitors::start(line, ends, &waker)?;
     let host = host(line, built, monitors, waker, signals);
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
     if background {
@@ -110,7 +110,7 @@ fn without_machine(
     signals: Signals,
     background: bool,
 ) -> Result<(), Failure> {
-    let monitors = Monitors::start(ends, &waker)?;
+    let monitors = Monitors::start(line, ends, &waker)?;
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
     if background {
         detach()?;

@@ -4,8 +4,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use ferrite_cli::MonitorMode;
 use ferrite_cli::chardev::SocketSpec;
+use ferrite_cli::{CommandLine, MonitorMode};
 use ferrite_qmp::Events;
 
 use super::Failure;
@@ -36,7 +36,7 @@ pub struct Monitors {
 
 impl Monitors {
     /// Starts those that `ends` tells of.
-    pub fn start(ends: Ends, waker: &Waker) -> Result<Self, Failure> {
+    pub fn start(line: &CommandLine, ends: Ends, waker: &Waker) -> Result<Self, Failure> {
         let Ends {
             characters,
             monitors,
@@ -51,6 +51,7 @@ impl Monitors {
             humans: Vec::new(),
             host: HostSide::new(characters),
         };
+        all.host.make_objects(line)?;
         for (end, mode) in monitors {
             all.add(end, mode, waker)?;
         }

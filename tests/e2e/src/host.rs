@@ -163,6 +163,12 @@ impl Venv {
         }
     }
 
+    /// A program that one of the packages brings.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Command {
+        Command::new(self.python.with_file_name(name))
+    }
+
     /// A command that runs a client of `clients/`.
     #[must_use]
     pub fn client(&self, script: &str) -> Command {

@@ -8,11 +8,12 @@ use crate::shell::{progress, run, run_with};
 use crate::wasm;
 
 /// Programs that tests need, and the Debian packages that have them.
-const TOOLS: [(&str, &str); 4] = [
+const TOOLS: [(&str, &str); 5] = [
     ("qemu-aarch64", "qemu-user"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("mke2fs", "e2fsprogs"),
     ("mcopy", "mtools"),
+    ("readelf", "binutils"),
 ];
 
 /// Installs what the tests need and runs all of them, the quick ones first.

@@ -1,5 +1,6 @@
 //! The QMP server without a guest: probing tools, both emulators side by side, many monitors.
 
+mod clients;
 mod files;
 mod load;
 mod probe;
