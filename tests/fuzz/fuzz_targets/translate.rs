@@ -13,7 +13,7 @@ use ferrite_aarch64::model::MODELS;
 use ferrite_aarch64::translate::{Context, region};
 use ferrite_fuzz::board::{RAM_BASE, RAM_LEN};
 use ferrite_fuzz::{Board, Input};
-use ferrite_ir::{Engine, Region, interp, opt, verify};
+use ferrite_ir::{Accelerator, Region, interp, opt, verify};
 use ferrite_ram::{GuestRam, RamOffset};
 use libfuzzer_sys::fuzz_target;
 
@@ -80,7 +80,7 @@ fn execute(code: &[u32], input: &mut Input) {
     if input.u8() & 1 != 0 {
         cpu.set_pstate(0x3c0);
     }
-    let mut engine = Engine::default();
+    let mut engine = Accelerator::default();
     let mut left = BUDGET;
     for _ in 0..64 {
         let done = cpu.run(&mut engine, &mut board, left).executed;
