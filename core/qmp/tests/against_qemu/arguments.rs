@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::qemu::Qemu;
 
 /// A session with a machine that is never there.
-fn ferrite() -> impl FnMut(&Value) -> Value {
+pub fn ferrite() -> impl FnMut(&Value) -> Value {
     let mut session = Session::default();
     let mut vm = FakeVm::new(Events::new(Arc::new(FakeClock::default())));
     session.output();
@@ -79,7 +79,7 @@ fn messages() -> Vec<Value> {
 }
 
 /// Of values outside an enumeration, QEMU names the member without its path.
-fn last_name(mut answer: Value) -> Value {
+pub fn last_name(mut answer: Value) -> Value {
     if let Some(Value::String(desc)) = answer.pointer_mut("/error/desc")
         && desc.contains("does not accept value")
         && let Some((_, name)) = desc.split_once('.')
