@@ -30,6 +30,8 @@ struct Data {
     va: u64,
     bytes: u64,
     write: bool,
+    /// It is part of an atomic or exclusive instruction.
+    atomic: bool,
     unprivileged: bool,
     align: Align,
 }
@@ -40,6 +42,7 @@ impl Data {
             va: at.0,
             bytes: mem.size.bytes(),
             write,
+            atomic: false,
             unprivileged: mem.unprivileged,
             align: mem.align,
         }
@@ -88,11 +91,36 @@ impl CpuEnv<'_> {
     }
 
     fn fail(&mut self, block: &mut VcpuBlock, data: &Data, va: u64, kind: FaultKind) -> Leave {
+        // Alignment and the bus ask the same of loads; watchpoints tell them apart.
+        let read_too = kind != FaultKind::Debug || self.watchpoint(block, data, false).is_some();
         let abort = Abort {
-            write: data.write,
+            write: data.write && !(read_too && self.reads(block, data)),
             ..Abort::default()
         };
         self.data_abort(block, va, Fault::flat(kind), abort)
+    }
+
+    /// Whether a write is part of an instruction that also reads: an atomic one, but not a
+    /// store-exclusive. A fault that the read alone would have raised is reported as one of a read
+    /// (ESR_ELx.WnR).
+    fn reads(&mut self, block: &mut VcpuBlock, data: &Data) -> bool {
+        data.atomic && data.write && !self.instruction(block).is_some_and(is_store_exclusive)
+    }
+
+    /// The instruction that is being executed.
+    fn instruction(&mut self, block: &mut VcpuBlock) -> Option<u32> {
+        let access = Access {
+            kind: Kind::Fetch,
+            rights: match self.core.pstate.el {
+                0 => Rights::User,
+                _ => Rights::Privileged,
+            },
+        };
+        let place = self.resolve(block, block.get(slot::PC), access).ok()?;
+        match place.page {
+            PhysPage::Ram { at, .. } => self.ram.load(at.page().offset(place.at.in_page())),
+            PhysPage::Device => None,
+        }
     }
 
     /// The rights of a data access from the current state.
@@ -126,24 +154,37 @@ impl CpuEnv<'_> {
             rights: self.rights(data.unprivileged),
         };
         self.resolve(block, va, access).map_err(|fault| {
+            let read = Access {
+                kind: Kind::Read,
+                ..access
+            };
+            let read_too = self.reads(block, data) && self.resolve(block, va, read).is_err();
             let abort = Abort {
-                write: data.write,
+                write: data.write && !read_too,
                 ..Abort::default()
             };
             self.data_abort(block, va, fault, abort)
         })
     }
 
-    /// Takes the exception if a watchpoint matches.
-    fn watch(&mut self, block: &mut VcpuBlock, data: &Data) -> Result<(), Leave> {
+    /// The address that a watchpoint matches for an access, or for its reading or writing part.
+    fn watchpoint(&mut self, block: &VcpuBlock, data: &Data, write: bool) -> Option<u64> {
         let el = if data.unprivileged {
             0
         } else {
             self.core.pstate.el
         };
-        let hit = self
-            .core
-            .watchpoint_hit(block, data.va, data.bytes, data.write, el);
+        self.core
+            .watchpoint_hit(block, data.va, data.bytes, write, el)
+    }
+
+    /// Takes the exception if a watchpoint matches.
+    fn watch(&mut self, block: &mut VcpuBlock, data: &Data) -> Result<(), Leave> {
+        let mut hit = self.watchpoint(block, data, data.write);
+        if hit.is_none() && data.atomic {
+            let read = self.watchpoint(block, data, false);
+            hit = read.filter(|_| self.reads(block, data));
+        }
         match hit {
             Some(va) => Err(self.fail(block, data, va, FaultKind::Debug)),
             None => Ok(()),
@@ -367,6 +408,7 @@ impl CpuEnv<'_> {
             bytes,
             // Both kinds are aligned to the whole access whatever SCTLR_ELx.A says.
             align: Align::Natural,
+            atomic: true,
             ..Data::new(at, mem, write)
         };
         let (place, _) = self.prepare(block, &data)?;
@@ -432,6 +474,7 @@ impl CpuEnv<'_> {
             va: va & !(ZERO_BLOCK - 1),
             bytes: ZERO_BLOCK,
             write: true,
+            atomic: false,
             unprivileged: false,
             align: Align::Any,
         };
@@ -451,6 +494,12 @@ impl CpuEnv<'_> {
         self.remember(block, &data, &place);
         Ok(())
     }
+}
+
+/// Whether an instruction is STXR or STXP in any of their forms: in the encodings "Load/store
+/// exclusive" and "Compare and swap", L and o2 are 0, and o1 is 1 for pairs of 32 or 64 bits only.
+const fn is_store_exclusive(word: u32) -> bool {
+    word & 0x3fc0_0000 == 0x0800_0000 && (word & 1 << 21 == 0 || word & 1 << 31 != 0)
 }
 
 fn size_mask(bytes: u64) -> u64 {

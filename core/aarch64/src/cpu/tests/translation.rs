@@ -123,6 +123,36 @@ fn device_memory_and_exclusives_demand_alignment() {
     assert_eq!(attempt(&mut m, &[LDXR]), fault);
 }
 
+/// ESR_ELx.WnR of an instruction that reads and writes: 0 if the read alone would have faulted.
+#[test]
+fn atomics_fault_as_reads_where_a_read_would() {
+    const LDADD: u32 = 0xf820_0022;
+    const CAS: u32 = 0xc8a0_7c22;
+    const CASP: u32 = 0x4820_7c22;
+    const STXR: u32 = 0xc803_7c20;
+    let (mut m, mut t) = machine();
+    t.map(&mut m, VA, DATA, a::KERNEL | a::READ_ONLY);
+    t.map(&mut m, VA + 0x2000, DATA, a::KERNEL);
+    for word in [LDADD, CAS, CASP] {
+        m.cpu.set_x(1, VA + 0x1000);
+        let fault = Some((DATA_ABORT, 0b000111, VA + 0x1000));
+        assert_eq!(attempt(&mut m, &[word]), fault, "{word:#x} unmapped");
+        m.cpu.set_x(1, VA);
+        let fault = Some((DATA_ABORT, WRITE | 0b001111, VA));
+        assert_eq!(attempt(&mut m, &[word]), fault, "{word:#x} read-only");
+        m.cpu.set_x(1, VA + 0x2004);
+        let fault = Some((DATA_ABORT, 0b100001, VA + 0x2004));
+        assert_eq!(attempt(&mut m, &[word]), fault, "{word:#x} misaligned");
+    }
+    // STXR only writes.
+    m.cpu.set_x(1, VA);
+    let fault = Some((DATA_ABORT, WRITE | 0b001111, VA));
+    assert_eq!(attempt(&mut m, &[LDXR, STXR]), fault);
+    let elsewhere = movz(1, 0);
+    let fault = attempt(&mut m, &[LDXR, elsewhere, STXR]);
+    assert_eq!(fault, Some((DATA_ABORT, WRITE | 0b000101, 0)));
+}
+
 #[test]
 fn device_registers_are_reached_through_a_mapping() {
     let (mut m, mut t) = machine();
