@@ -3,18 +3,24 @@
 use anyhow::Result;
 
 use crate::apt;
+use crate::fuzz;
 use crate::guests;
 use crate::shell::{progress, run, run_with};
 use crate::wasm;
 
 /// Programs that tests need, and the Debian packages that have them.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     ("qemu-aarch64", "qemu-user"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("mke2fs", "e2fsprogs"),
     ("mcopy", "mtools"),
+    ("g++", "g++"),
     ("readelf", "binutils"),
 ];
+
+/// Seconds that each fuzz target runs: long enough to see that it still works, and for what a change
+/// broke grossly.
+const FUZZ_SECONDS: u64 = 5;
 
 /// Installs what the tests need and runs all of them, the quick ones first.
 pub fn run_all() -> Result<()> {
@@ -47,6 +53,7 @@ pub fn run_all() -> Result<()> {
     )?;
     progress("checking that the core builds for wasm32");
     wasm::check_core()?;
+    fuzz::smoke(FUZZ_SECONDS)?;
     progress("booting real guests");
     guests::fetch()?;
     run(
