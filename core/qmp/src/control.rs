@@ -236,6 +236,13 @@ pub trait HostControl {
         Err(Error::unsupported())
     }
 
+    /// The character back ends whose connections can be cut.
+    fn yankable(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Cuts the connection of one of them.
+    fn yank(&mut self, _id: &str) {}
+
     /// Makes an object.
     fn object_add(&mut self, _options: ObjectOptions) -> Result<(), Error> {
         Err(Error::unsupported())

@@ -226,11 +226,16 @@ impl Link {
     }
 
     /// Carries bytes both ways until the peer is gone.
-    fn serve(&self, peer: Peer) {
+    fn serve(self: &Arc<Self>, peer: Peer) {
         let Ok((from, to)) = peer.split() else {
             return;
         };
-        self.connection.open(peer.address());
+        let shared = Arc::clone(self);
+        self.connection.open(peer.address(), move || {
+            if let Some(peer) = shared.peer().as_ref() {
+                peer.shut_down();
+            }
+        });
         *self.peer() = Some(peer);
         if !self.closed.load(Ordering::Acquire) {
             carry(self, from, to);

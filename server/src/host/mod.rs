@@ -140,6 +140,17 @@ impl HostControl for HostSide {
         }
     }
 
+    fn yankable(&self) -> Vec<String> {
+        self.characters.sockets().map(|(id, _)| id).collect()
+    }
+
+    fn yank(&mut self, id: &str) {
+        let mut sockets = self.characters.sockets();
+        if let Some((_, connection)) = sockets.find(|(name, _)| name == id) {
+            connection.cut();
+        }
+    }
+
     fn object_add(&mut self, options: ObjectOptions) -> Result<(), Error> {
         self.objects.add(options)
     }

@@ -342,6 +342,14 @@ impl Characters {
         }
     }
 
+    /// The sockets, with who is connected.
+    pub fn sockets(&self) -> impl Iterator<Item = (String, &Connection)> {
+        self.facts.iter().filter_map(|facts| {
+            let (connection, _) = facts.connection.as_ref()?;
+            Some((facts.label.clone(), connection))
+        })
+    }
+
     /// Whether there is a back end of this name.
     #[must_use]
     pub fn exists(&self, label: &str) -> bool {

@@ -51,9 +51,10 @@ impl StreamListener {
 /// Serves one client until it leaves.
 pub(super) async fn serve(hosting: &Hosting, socket: Socket, connection: &Connection) {
     let socket = Arc::new(socket);
-    connection.open(socket.peer());
     let writer = SocketWriter::new(Arc::clone(&socket));
     let client = hosting.connect(Writer::Socket(writer));
+    let cut = Arc::clone(&client);
+    connection.open(socket.peer(), move || cut.close());
     tokio::select! {
         () = read(&socket, &client) => {}
         () = write(&socket, &client) => {}

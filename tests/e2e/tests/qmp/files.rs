@@ -141,6 +141,11 @@ fn character_back_ends() {
         filename(&mut qmp) == expected
     });
     assert!(connected);
+    // A connection that hangs is cut.
+    let yank = json!({"instances": [{"type": "chardev", "id": "c0"}]});
+    qmp.run("yank", yank);
+    peer.set_read_timeout(Some(END)).unwrap();
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
     drop(peer);
     qmp.run("chardev-remove", json!({"id": "c0"}));
     assert!(!path.exists());

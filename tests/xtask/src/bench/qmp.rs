@@ -14,16 +14,29 @@ use super::{Emulator, median, row};
 const ROUND_TRIPS: usize = 3000;
 const PIPELINED: usize = 20_000;
 const RUNS: usize = 3;
-const QUERY: &[u8] = b"{\"execute\":\"query-status\"}\n";
+const QUERIES: [(&str, &[u8]); 2] = [
+    ("query-status", b"{\"execute\":\"query-status\"}\n"),
+    (
+        "qom-list",
+        b"{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/machine\"}}\n",
+    ),
+];
 
 /// Asks each emulator in turn and prints the medians.
 pub fn compare() -> Result<()> {
-    println!("\n# QMP over a unix socket, query-status (Ferrite, QEMU)");
+    for (name, query) in QUERIES {
+        compare_query(name, query)?;
+    }
+    Ok(())
+}
+
+fn compare_query(name: &str, query: &'static [u8]) -> Result<()> {
+    println!("\n# QMP over a unix socket, {name} (Ferrite, QEMU)");
     let mut latency: [Vec<f64>; 2] = Default::default();
     let mut rate: [Vec<f64>; 2] = Default::default();
     for _ in 0..RUNS {
         for (n, emulator) in Emulator::BOTH.into_iter().enumerate() {
-            let (microseconds, commands) = measure(emulator)?;
+            let (microseconds, commands) = measure(emulator, query)?;
             latency[n].push(microseconds);
             rate[n].push(commands);
         }
@@ -35,7 +48,7 @@ pub fn compare() -> Result<()> {
     Ok(())
 }
 
-fn measure(emulator: Emulator) -> Result<(f64, f64)> {
+fn measure(emulator: Emulator, query: &'static [u8]) -> Result<(f64, f64)> {
     let folder = std::env::temp_dir();
     let socket = folder.join(format!("ferrite-bench-{}.sock", std::process::id()));
     let _process = Process::start(emulator, |command| {
@@ -65,14 +78,14 @@ fn measure(emulator: Emulator) -> Result<(f64, f64)> {
     let mut times = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
         let start = Instant::now();
-        requests.write_all(QUERY)?;
+        requests.write_all(query)?;
         line.clear();
         replies.read_line(&mut line)?;
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }
     let start = Instant::now();
     let writer =
-        std::thread::spawn(move || (0..PIPELINED).try_for_each(|_| requests.write_all(QUERY)));
+        std::thread::spawn(move || (0..PIPELINED).try_for_each(|_| requests.write_all(query)));
     for _ in 0..PIPELINED {
         line.clear();
         replies.read_line(&mut line)?;
