@@ -1,11 +1,13 @@
 //! A 9P2000.L server over a [`SharedFolder`].
 
+mod change;
+mod read;
+
 use std::collections::BTreeMap;
 
 use ferrite_machine::shared_folder::{
-    Attributes, DirEntry, Errno, FileName, FileTime, FolderPath, FolderResult,
-    MAX_DIRECTORY_ENTRIES, MODE_DIRECTORY, MODE_REGULAR, MODE_TYPE, OpenFile, OpenMode,
-    SetAttributes, SetTime, SharedFolder,
+    Attributes, DirEntry, Errno, FileName, FolderPath, FolderResult, MODE_DIRECTORY, MODE_REGULAR,
+    MODE_TYPE, OpenFile, OpenMode, SharedFolder,
 };
 
 use super::message::{Body, HEADER_BYTES, Qid, RLERROR, Request, Text};
@@ -20,26 +22,6 @@ const VERSION: &[u8] = b"9P2000.L";
 const MAX_FIDS: usize = 1 << 15;
 /// "No fid", where one is optional.
 const NO_FID: u32 = u32::MAX;
-/// File system type as `statfs` shows it.
-const V9FS_MAGIC: u32 = 0x0102_1997;
-
-/// `Tgetattr` bits that are answered: all that `stat` has.
-const GETATTR_BASIC: u64 = 0x7ff;
-/// `Tunlinkat` flag: a directory.
-const AT_REMOVEDIR: u32 = 0x200;
-
-/// `Tsetattr` bits.
-mod setattr {
-    pub const MODE: u32 = 1;
-    pub const UID: u32 = 2;
-    pub const GID: u32 = 4;
-    pub const SIZE: u32 = 8;
-    pub const ATIME: u32 = 0x10;
-    pub const MTIME: u32 = 0x20;
-    pub const ATIME_SET: u32 = 0x80;
-    pub const MTIME_SET: u32 = 0x100;
-}
-
 /// Open flags, with the numbers of the generic Linux ABI.
 mod open {
     pub const ACCESS: u32 = 3;
@@ -246,136 +228,6 @@ impl Server {
         Ok(out)
     }
 
-    /// Requests that change the tree.
-    fn change(&mut self, out: &mut Body, request: Request) -> FolderResult<()> {
-        match request {
-            Request::Lcreate {
-                fid,
-                name,
-                flags,
-                mode,
-                gid,
-            } => {
-                let path = self.child(fid, &name)?;
-                self.check_open_files()?;
-                let mut file = self
-                    .folder
-                    .create(&path, open_mode(flags), mode & 0o7777, gid)?;
-                let attributes = file.attributes()?;
-                let fid = self.fid(fid)?;
-                fid.path = path;
-                fid.opened = Opened::File(file);
-                out.qid(qid(&attributes)).u32(0);
-                Ok(())
-            }
-            Request::Symlink {
-                fid,
-                name,
-                target,
-                gid,
-            } => {
-                let path = self.child(fid, &name)?;
-                if target.0.is_empty() || target.0.contains(&0) {
-                    return Err(Errno::ENOENT);
-                }
-                self.folder.symlink(&path, &target.0, gid)?;
-                self.put_qid(out, &path)
-            }
-            Request::Mknod {
-                dfid,
-                name,
-                mode,
-                gid,
-                ..
-            } => {
-                if !matches!(mode & MODE_TYPE, 0 | MODE_REGULAR) {
-                    return Err(Errno::EOPNOTSUPP);
-                }
-                let path = self.child(dfid, &name)?;
-                let how = OpenMode {
-                    write: true,
-                    exclusive: true,
-                    ..OpenMode::default()
-                };
-                self.folder.create(&path, how, mode & 0o7777, gid)?;
-                self.put_qid(out, &path)
-            }
-            Request::Mkdir {
-                dfid,
-                name,
-                mode,
-                gid,
-            } => {
-                let path = self.child(dfid, &name)?;
-                self.folder.make_directory(&path, mode & 0o7777, gid)?;
-                self.put_qid(out, &path)
-            }
-            Request::Link { dfid, fid, name } => {
-                let existing = self.path(fid)?;
-                let new = self.child(dfid, &name)?;
-                self.folder.link(&existing, &new)
-            }
-            Request::Rename { fid, dfid, name } => {
-                let from = self.path(fid)?;
-                let to = self.child(dfid, &name)?;
-                self.rename(&from, &to)
-            }
-            Request::Renameat {
-                old_dfid,
-                old_name,
-                new_dfid,
-                new_name,
-            } => {
-                let from = self.child(old_dfid, &old_name)?;
-                let to = self.child(new_dfid, &new_name)?;
-                self.rename(&from, &to)
-            }
-            Request::Unlinkat { dfid, name, flags } => {
-                let path = self.child(dfid, &name)?;
-                self.folder.remove(&path, flags & AT_REMOVEDIR != 0)
-            }
-            Request::Setattr {
-                fid,
-                valid,
-                mode,
-                uid,
-                gid,
-                size,
-                atime_sec,
-                atime_nsec,
-                mtime_sec,
-                mtime_nsec,
-            } => {
-                let has = |bit| valid & bit != 0;
-                let time = |now, set, sec, nsec| {
-                    has(now).then(|| {
-                        if has(set) {
-                            to_time(sec, nsec)
-                        } else {
-                            SetTime::Now
-                        }
-                    })
-                };
-                let mut set = SetAttributes {
-                    mode: has(setattr::MODE).then_some(mode & 0o7777),
-                    uid: has(setattr::UID).then_some(uid),
-                    gid: has(setattr::GID).then_some(gid),
-                    size: has(setattr::SIZE).then_some(size),
-                    accessed: time(setattr::ATIME, setattr::ATIME_SET, atime_sec, atime_nsec),
-                    modified: time(setattr::MTIME, setattr::MTIME_SET, mtime_sec, mtime_nsec),
-                };
-                let path = self.path(fid)?;
-                if let (Opened::File(file), Some(size)) = (&mut self.fid(fid)?.opened, set.size)
-                    && file.set_size(size).is_ok()
-                {
-                    set.size = None;
-                }
-                self.folder.set_attributes(&path, &set)
-            }
-            _ => Err(Errno::EOPNOTSUPP),
-        }
-    }
-
     fn changing(&self) -> FolderResult<()> {
         if self.options.read_only {
             Err(Errno::EROFS)
@@ -392,15 +244,6 @@ impl Server {
         } else {
             Err(Errno::ENFILE)
         }
-    }
-
-    /// Directory entries that are kept for all fids.
-    fn listed(&self) -> usize {
-        let entries = |f: &Fid| match &f.opened {
-            Opened::Directory(list) => list.len(),
-            _ => 0,
-        };
-        self.fids.values().map(entries).sum()
     }
 
     fn fid(&mut self, fid: u32) -> FolderResult<&mut Fid> {
@@ -517,136 +360,10 @@ impl Server {
         out.qid(qid(&attributes)).u32(0);
         Ok(())
     }
-
-    /// The most bytes that fit a reply with a 32-bit count ahead of them.
-    fn payload(&self, count: u32, limit: usize) -> usize {
-        let room = limit.min(self.msize as usize);
-        (count as usize).min(room.saturating_sub(HEADER_BYTES + 4))
-    }
-
-    fn read(
-        &mut self,
-        out: &mut Body,
-        fid: u32,
-        offset: u64,
-        count: u32,
-        limit: usize,
-    ) -> FolderResult<()> {
-        let mut data = vec![0; self.payload(count, limit)];
-        let Opened::File(file) = &mut self.fid(fid)?.opened else {
-            return Err(Errno::EBADF);
-        };
-        let got = file.read_at(offset, &mut data)?.min(data.len());
-        out.u32(got as u32).raw(&data[..got]);
-        Ok(())
-    }
-
-    fn read_directory(
-        &mut self,
-        out: &mut Body,
-        fid: u32,
-        offset: u64,
-        count: u32,
-        limit: usize,
-    ) -> FolderResult<()> {
-        let room = self.payload(count, limit);
-        let path = self.path(fid)?;
-        if offset == 0 {
-            let entries = self.folder.read_directory(&path)?;
-            let Opened::Directory(list) = &mut self.fid(fid)?.opened else {
-                return Err(Errno::EBADF);
-            };
-            list.clear();
-            if self.listed() + entries.len() > 2 * MAX_DIRECTORY_ENTRIES {
-                return Err(Errno::ENFILE);
-            }
-            self.fid(fid)?.opened = Opened::Directory(entries);
-        }
-        let here = self.folder.attributes(&path)?.id;
-        let above = self.folder.attributes(&path.parent())?.id;
-        let Opened::Directory(list) = &self.fid(fid)?.opened else {
-            return Err(Errno::EBADF);
-        };
-        let mut packed = Body::default();
-        let mut used = 0;
-        let dots = [
-            (&b"."[..], here, MODE_DIRECTORY),
-            (b"..", above, MODE_DIRECTORY),
-        ];
-        let named = list.iter().map(|e| (e.name.as_bytes(), e.id, e.mode));
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        for (n, (name, id, mode)) in dots.into_iter().chain(named).enumerate().skip(start) {
-            // qid, offset, type, name with its length
-            used += 13 + 8 + 1 + 2 + name.len();
-            if used > room {
-                break;
-            }
-            let attributes = Attributes {
-                id,
-                mode,
-                ..Attributes::default()
-            };
-            let kind = (mode >> 12) as u8;
-            let next = n as u64 + 1;
-            packed.qid(qid(&attributes)).u64(next).u8(kind).text(name);
-        }
-        out.block(&packed);
-        Ok(())
-    }
-
-    fn get_attributes(&mut self, out: &mut Body, fid: u32, mask: u64) -> FolderResult<()> {
-        let path = self.path(fid)?;
-        let a = match &mut self.fid(fid)?.opened {
-            Opened::File(file) => file.attributes()?,
-            _ => self.folder.attributes(&path)?,
-        };
-        out.u64(mask & GETATTR_BASIC).qid(qid(&a));
-        out.u32(a.mode).u32(a.uid).u32(a.gid);
-        out.u64(a.links).u64(a.rdev).u64(a.size);
-        out.u64(a.block_size).u64(a.blocks);
-        // The time of birth, which is not told, follows.
-        for time in [a.accessed, a.modified, a.changed, FileTime::default()] {
-            out.u64(time.seconds as u64)
-                .u64(u64::from(time.nanoseconds));
-        }
-        // Generation and data version are not told either.
-        out.u64(0).u64(0);
-        Ok(())
-    }
-
-    fn statfs(&mut self, out: &mut Body, fid: u32) -> FolderResult<()> {
-        let path = self.path(fid)?;
-        let info = self.folder.info(&path)?;
-        out.u32(V9FS_MAGIC).u32(info.block_size);
-        out.u64(info.blocks)
-            .u64(info.blocks_free)
-            .u64(info.blocks_available);
-        out.u64(info.files).u64(info.files_free).u64(info.id);
-        out.u32(info.name_max);
-        Ok(())
-    }
-
-    fn rename(&mut self, from: &FolderPath, to: &FolderPath) -> FolderResult<()> {
-        self.folder.rename(from, to)?;
-        for fid in self.fids.values_mut() {
-            // A path that became too long for words is left to fail when it is used.
-            if let Ok(moved) = fid.path.moved(from, to) {
-                fid.path = moved;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn error_reply(errno: Errno, tag: u16) -> Vec<u8> {
     let mut body = Body::default();
     body.u32(errno.0);
     body.message(RLERROR, tag)
-}
-
-fn to_time(seconds: u64, nanoseconds: u64) -> SetTime {
-    SetTime::To(FileTime {
-        seconds: seconds as i64,
-        nanoseconds: nanoseconds.min(999_999_999) as u32,
-    })
 }
