@@ -46,7 +46,7 @@ pub struct Model {
     /// CLIDR_EL1.
     pub clidr: u64,
     /// The caches that CCSIDR_EL1 describes.
-    pub caches: &'static [Cache],
+    pub caches: [Cache; 3],
     /// ID_AA64MMFR0_EL1.PARange.
     pub pa_range: u64,
     /// 16 KiB translation granules.
@@ -63,10 +63,36 @@ const COMMON: Features = Features::AES
     .union(Features::CRC32)
     .union(Features::ASID16);
 
-const CLIDR: u64 = 0x0a20_0023;
+/// Level 1 data, level 1 instruction and level 2 cache, each by its KiB and ways, with lines of 64
+/// bytes.
+const fn caches(data: [u32; 2], instruction: [u32; 2], unified: [u32; 2]) -> [Cache; 3] {
+    const fn cache(select: u8, [kib, ways]: [u32; 2]) -> Cache {
+        Cache {
+            select,
+            size: kib << 10,
+            ways,
+            line: 64,
+        }
+    }
+    [cache(0, data), cache(1, instruction), cache(2, unified)]
+}
 
 /// Binary logarithm of the words that DC ZVA zeroes: 64 bytes.
 pub const DCZID_BLOCK: u64 = 4;
+
+/// What most models have in common: the Cortex-A57.
+const CORTEX: Model = Model {
+    name: "cortex-a57",
+    midr: 0x411f_d070,
+    pmu_id: 1,
+    ctr: 0x8444_c004,
+    clidr: 0x0a20_0023,
+    caches: caches([32, 2], [48, 3], [2048, 16]),
+    pa_range: 4,
+    granule_16k: false,
+    features: COMMON,
+    cortex_registers: true,
+};
 
 /// Every model.
 pub static MODELS: &[Model] = &[
@@ -75,93 +101,17 @@ pub static MODELS: &[Model] = &[
         midr: 0x410f_d034,
         pmu_id: 3,
         ctr: 0x8444_8004,
-        clidr: CLIDR,
-        caches: &[
-            Cache {
-                select: 0,
-                size: 32 << 10,
-                ways: 4,
-                line: 64,
-            },
-            Cache {
-                select: 1,
-                size: 32 << 10,
-                ways: 2,
-                line: 64,
-            },
-            Cache {
-                select: 2,
-                size: 1 << 20,
-                ways: 16,
-                line: 64,
-            },
-        ],
+        caches: caches([32, 4], [32, 2], [1024, 16]),
         pa_range: 2,
-        granule_16k: false,
-        features: COMMON,
-        cortex_registers: true,
+        ..CORTEX
     },
-    Model {
-        name: "cortex-a57",
-        midr: 0x411f_d070,
-        pmu_id: 1,
-        ctr: 0x8444_c004,
-        clidr: CLIDR,
-        caches: &[
-            Cache {
-                select: 0,
-                size: 32 << 10,
-                ways: 2,
-                line: 64,
-            },
-            Cache {
-                select: 1,
-                size: 48 << 10,
-                ways: 3,
-                line: 64,
-            },
-            Cache {
-                select: 2,
-                size: 2 << 20,
-                ways: 16,
-                line: 64,
-            },
-        ],
-        pa_range: 4,
-        granule_16k: false,
-        features: COMMON,
-        cortex_registers: true,
-    },
+    CORTEX,
     Model {
         name: "cortex-a72",
         midr: 0x410f_d083,
         pmu_id: 2,
-        ctr: 0x8444_c004,
-        clidr: CLIDR,
-        caches: &[
-            Cache {
-                select: 0,
-                size: 32 << 10,
-                ways: 2,
-                line: 64,
-            },
-            Cache {
-                select: 1,
-                size: 48 << 10,
-                ways: 3,
-                line: 64,
-            },
-            Cache {
-                select: 2,
-                size: 1 << 20,
-                ways: 16,
-                line: 64,
-            },
-        ],
-        pa_range: 4,
-        granule_16k: false,
-        features: COMMON,
-        cortex_registers: true,
+        caches: caches([32, 2], [48, 3], [1024, 16]),
+        ..CORTEX
     },
     Model {
         name: "max",
@@ -170,27 +120,6 @@ pub static MODELS: &[Model] = &[
         pmu_id: 0,
         // IDC and DIC: code that is written is fetched without cache maintenance.
         ctr: 0xb444_c004,
-        clidr: CLIDR,
-        caches: &[
-            Cache {
-                select: 0,
-                size: 32 << 10,
-                ways: 2,
-                line: 64,
-            },
-            Cache {
-                select: 1,
-                size: 48 << 10,
-                ways: 3,
-                line: 64,
-            },
-            Cache {
-                select: 2,
-                size: 2 << 20,
-                ways: 16,
-                line: 64,
-            },
-        ],
         pa_range: 5,
         granule_16k: true,
         features: COMMON
@@ -204,6 +133,7 @@ pub static MODELS: &[Model] = &[
             .union(Features::E0PD)
             .union(Features::CSV3),
         cortex_registers: false,
+        ..CORTEX
     },
 ];
 
