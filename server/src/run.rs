@@ -49,7 +49,7 @@ impl Host {
             // Events that were held back.
             self.monitors.events.poll();
             let slice = self.vm.run_slice();
-            announce(&mut self.vm, &self.monitors.events);
+            announce(&mut self.vm, &mut self.facts, &self.monitors.events);
             match slice {
                 Slice::Busy => {}
                 Slice::Idle { until } => {
@@ -79,7 +79,7 @@ impl Host {
         }
         let mut control = Control {
             vm: &mut self.vm,
-            facts: &self.facts,
+            facts: &mut self.facts,
             host: &mut self.monitors.host,
             events: &self.monitors.events,
         };
@@ -92,7 +92,7 @@ impl Host {
         );
         // A dump in the background; its failure is told by its event.
         let _ = ferrite_qmp::dump::step(&mut control);
-        announce(&mut self.vm, &self.monitors.events);
+        announce(&mut self.vm, &mut self.facts, &self.monitors.events);
     }
 }
 

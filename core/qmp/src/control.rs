@@ -7,6 +7,7 @@ use ferrite_machine::trace::Trace;
 
 use crate::dump::{CpuState, DumpState};
 
+use crate::devices::DeviceControl;
 use crate::error::Error;
 use crate::schema::{
     AcceleratorInfo, AddfdInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats,
@@ -95,6 +96,10 @@ pub trait VmControl {
 
     /// The host's side, where there is one.
     fn host(&mut self) -> Option<&mut dyn HostControl> {
+        None
+    }
+    /// The machine's devices, where they can be looked at.
+    fn devices(&mut self) -> Option<&mut dyn DeviceControl> {
         None
     }
     /// The machine's trace points, where it has some.

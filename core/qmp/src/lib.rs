@@ -10,6 +10,7 @@
 //! - [`schema`]: the tables and types;
 //! - [`commands`]: what each command does;
 //! - [`dump`]: the guest's memory as a core file;
+//! - [`devices`], [`qom`]: what commands about devices need, and the tree of objects;
 //! - [`hmp`]: the human monitor behind `human-monitor-command`.
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@
 
 pub mod commands;
 pub mod control;
+pub mod devices;
 pub mod dump;
 pub mod error;
 pub mod events;
@@ -24,6 +26,7 @@ pub mod events;
 pub mod fake;
 pub mod hmp;
 pub mod json;
+pub mod qom;
 pub mod schema;
 pub mod session;
 

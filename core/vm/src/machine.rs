@@ -206,6 +206,11 @@ impl Vm {
         &self.board
     }
 
+    /// The board, for an operator's changes between slices of guest execution.
+    pub fn board_mut(&mut self) -> &mut Board {
+        &mut self.board
+    }
+
     /// The execution engine, for its figures.
     #[must_use]
     pub fn engine(&self) -> &Accelerator {

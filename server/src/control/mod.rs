@@ -2,7 +2,11 @@
 
 mod bare;
 mod describe;
+mod devices;
 mod models;
+mod objects;
+mod pci_info;
+mod types;
 
 use std::fs::File;
 use std::io;
@@ -10,6 +14,7 @@ use std::io;
 use ferrite_cli::machine::Topology;
 use ferrite_machine::RegionKind;
 use ferrite_machine::trace::{Point, Trace};
+use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::dump::CpuState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
@@ -36,7 +41,7 @@ pub struct Control<'a> {
     /// The machine.
     pub vm: &'a mut Vm,
     /// Facts about it and its connections.
-    pub facts: &'a Facts,
+    pub facts: &'a mut Facts,
     /// What belongs to the process.
     pub host: &'a mut HostSide,
     /// Where its events go.
@@ -73,7 +78,8 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
 }
 
 /// Tells monitors what has happened to the machine.
-pub fn announce(vm: &mut Vm, events: &Events) {
+pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
+    devices::announce(vm, facts, events);
     for event in vm.take_events() {
         let event = match event {
             VmEvent::Shutdown(cause) => Event::Shutdown {
@@ -308,11 +314,15 @@ impl VmControl for Control<'_> {
     }
 
     fn announce(&mut self) {
-        announce(self.vm, self.events);
+        announce(self.vm, self.facts, self.events);
     }
 
     fn host(&mut self) -> Option<&mut dyn HostControl> {
         Some(self.host)
+    }
+
+    fn devices(&mut self) -> Option<&mut dyn DeviceControl> {
+        Some(self)
     }
 
     fn trace(&self) -> Option<&Trace> {
@@ -321,7 +331,7 @@ impl VmControl for Control<'_> {
 
     fn emit(&mut self, event: &Event) {
         // What the machine has gathered happened before.
-        announce(self.vm, self.events);
+        announce(self.vm, self.facts, self.events);
         self.events.emit(event);
     }
 

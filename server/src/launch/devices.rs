@@ -48,6 +48,8 @@ pub struct Backends {
     pub networks: Networks,
     /// Network cards.
     pub cards: Vec<Card>,
+    /// Disks that a device was given by name: the device's path, the disk's name.
+    drives: Vec<(String, String)>,
     fsdevs: Vec<FsdevSpec>,
     rngs: Vec<RngSpec>,
     macs: u8,
@@ -73,6 +75,7 @@ pub(super) fn make(
     let mut backends = Backends {
         networks: Networks::new(line, waker)?,
         cards: Vec::new(),
+        drives: Vec::new(),
         fsdevs: line.fsdevs.clone(),
         rngs: line.rngs.clone(),
         macs: 0,
@@ -195,6 +198,7 @@ impl Backends {
         }
     }
 
+    /// Where a PCI device goes.
     fn request(&mut self, id: Option<&str>, place: &PciPlace) -> Request {
         let address = |(slot, function)| Address { slot, function };
         Request {
@@ -220,11 +224,11 @@ impl Backends {
             problem: "it cannot be added to this bus".into(),
         };
         Ok(match kind {
-            DeviceKind::Blk { drive, serial } => blk(
-                disks.take(drive)?,
-                serial,
-                &format!("virtio-blk-{transport}"),
-            )?,
+            DeviceKind::Blk { drive, serial } => {
+                let disk = disks.take(drive)?;
+                self.drives.push((path, drive.clone()));
+                blk(disk, serial, &format!("virtio-blk-{transport}"))?
+            }
             DeviceKind::Net { netdev, mac, .. } => {
                 let model = match transport {
                     "pci" => "virtio-net-pci",
@@ -273,8 +277,11 @@ impl Backends {
     }
 
     /// Forgets a device that is gone.
-    pub fn forget(&mut self, path: &str) {
+    pub fn forget(&mut self, path: &str, disks: &mut Disks) {
         self.cards.retain(|card| card.path != path);
+        for (_, drive) in self.drives.extract_if(.., |(user, _)| user == path) {
+            disks.release(&drive);
+        }
     }
 
     /// The network cards and their networks, in the lines of `info network`.

@@ -98,8 +98,16 @@ impl Disks {
             .collect()
     }
 
+    /// A device that used this disk is gone: a drive goes with it, a node stays unused.
+    pub fn release(&mut self, id: &str) {
+        self.disks.retain(|d| d.facts.id != id || d.facts.is_node);
+        if let Some(disk) = self.disks.iter_mut().find(|d| d.facts.id == id) {
+            disk.facts.attached = false;
+        }
+    }
+
     /// The disk of this name, for a device.
-    pub(super) fn take(&mut self, id: &str) -> Result<Box<dyn BlockBackend>, LaunchError> {
+    pub fn take(&mut self, id: &str) -> Result<Box<dyn BlockBackend>, LaunchError> {
         let reference = |problem| LaunchError::Reference {
             what: "drive",
             id: id.to_owned(),

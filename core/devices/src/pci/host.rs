@@ -9,7 +9,7 @@ use super::config::{ConfigSpace, Identity};
 use super::function::{BusKind, Outputs, PciCx, PciDevice};
 use super::hotplug::Unplug;
 use super::spec::{SUBSYSTEM_QEMU, VENDOR_QUMRANET, VENDOR_REDHAT, bridge, command, reg};
-use super::topology::{Address, Function, FunctionId, PlugError, Request, Topology};
+use super::topology::{Address, FunctionId, PlugError, Request, Topology};
 
 /// The host bridge's register regions.
 pub mod region {
@@ -32,6 +32,8 @@ pub enum PciEvent {
         id: Option<String>,
         /// Its place in the object tree.
         path: String,
+        /// Its type.
+        kind: &'static str,
     },
 }
 
@@ -163,9 +165,11 @@ impl PciHost {
             Some(name) => self.bus(Some(name))?,
             None => self.free_port().ok_or(PlugError::NoFreePort(kind))?,
         };
-        let name = self.topology.bus(bus).map(|bus| bus.name.clone());
-        let not_hotpluggable = PlugError::NotHotpluggable(name.unwrap_or_default());
-        self.port_above(bus).map(|_| ()).ok_or(not_hotpluggable)
+        if self.port_above(bus).is_none() {
+            let name = self.topology.bus(bus).map(|bus| bus.name.clone());
+            return Err(PlugError::NotHotpluggable(name.unwrap_or_default()));
+        }
+        self.topology.place(bus, request.address, kind).map(|_| ())
     }
 
     /// The bridge with a hot-plug slot above a bus.
@@ -221,8 +225,12 @@ impl PciHost {
         };
         let inside: Vec<_> = self.topology.on_bus(bus).map(|(id, _)| id).collect();
         for id in inside {
-            for Function { id, path, .. } in self.topology.remove(id) {
-                self.events.push(PciEvent::Removed { id, path });
+            for function in self.topology.remove(id) {
+                self.events.push(PciEvent::Removed {
+                    kind: function.device.kind(),
+                    id: function.id,
+                    path: function.path,
+                });
             }
         }
         self.stale = true;

@@ -293,6 +293,7 @@ fn a_device_comes_and_goes() {
     let gone = PciEvent::Removed {
         id: Some("net1".into()),
         path: "/machine/peripheral/net1".into(),
+        kind: "pci-testdev",
     };
     assert_eq!(bed.device.take_events(), [gone]);
     assert_eq!(config(&mut bed, 0, 1, SLOT) >> 16, PRESENCE | COMPLETED);

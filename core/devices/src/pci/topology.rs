@@ -212,7 +212,7 @@ impl Topology {
     }
 
     /// Finds a place on `bus`.
-    fn place(
+    pub fn place(
         &self,
         bus: usize,
         asked: Option<Address>,

@@ -11,6 +11,10 @@ mod job;
 mod machine;
 mod migration;
 mod misc;
+mod net;
+mod pci;
+mod qdev;
+mod qom;
 mod qom_object;
 mod replay;
 mod run_state;
@@ -24,6 +28,7 @@ mod yank;
 use serde_json::Value;
 
 use crate::control::{HostControl, VmControl};
+use crate::devices::DeviceControl;
 use crate::error::Error;
 use crate::schema;
 use crate::session::Monitor;
@@ -41,6 +46,11 @@ impl<'a> Context<'a> {
     /// The host's side.
     fn host(&mut self) -> Result<&mut dyn HostControl, Error> {
         self.vm.host().ok_or_else(Error::unsupported)
+    }
+
+    /// The machine's devices.
+    fn devices(&mut self) -> Result<&mut dyn DeviceControl, Error> {
+        self.vm.devices().ok_or_else(Error::unsupported)
     }
 }
 

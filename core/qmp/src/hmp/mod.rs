@@ -4,6 +4,7 @@
 //! scripts read it.
 
 mod arguments;
+mod devices;
 mod expression;
 mod info;
 mod memory;

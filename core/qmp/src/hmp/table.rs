@@ -3,7 +3,7 @@
 use ferrite_machine::trace::{POINTS, PointRow, matches};
 
 use super::arguments::{Arguments, Kind};
-use super::{Human, info, memory};
+use super::{Human, devices, info, memory};
 use crate::commands::{MemorySpace, save_memory};
 use crate::control::HostControl;
 use crate::dump;
@@ -44,6 +44,8 @@ pub(super) const COMMANDS: &[Row] = rows! {
     "closefd" [Text] "name" "close a named file descriptor" => |h, a| host(h)?.closefd(a.word(0));
     "cont|c" [] "" "let the guest run" => |h, _| h.vm.cont();
     "cpu" [Expression] "index" "set the processor that later commands speak of" => set_cpu;
+    "device_add" [Text] "driver[,prop=value][,...]" "add a device" => devices::device_add;
+    "device_del" [Text] "device" "ask the guest to give a device up" => devices::device_del;
     "dump-guest-memory" [Text] "file" "write the guest's memory to an ELF core file" => dump;
     "exit_preconfig" [] "" "make the machine" => |h, _| h.vm.exit_preconfig();
     "gpa2hva" [Expression] "addr" "tell where the host has a guest-physical address (it has none)"
@@ -73,6 +75,7 @@ pub(super) const COMMANDS: &[Row] = rows! {
     "ringbuf_write" [Text, Text] "device data" "append to a ring buffer" => |h, a| {
         h.vm.ringbuf_write(a.word(0), a.word(1).as_bytes())
     };
+    "set_link" [Text, Text] "name on|off" "put a network cable in or out" => devices::set_link;
     "stop|s" [] "" "stop the guest" => |h, _| h.vm.stop();
     "system_powerdown" [] "" "press the power button" => |h, _| h.vm.powerdown();
     "system_reset" [] "" "reset the machine" => |h, _| h.vm.reset(ShutdownCause::HostQmpSystemReset);
@@ -105,6 +108,8 @@ pub(super) const INFO: &[Row] = rows! {
     "mtree" [Flag('f')] "[-f]" "show the memory map (-f: as flat ranges)" => info::memory_map;
     "name" [] "" "show the machine's name" => info::name;
     "network" [] "" "show the network ports" => info::network;
+    "pci" [] "" "show the PCI buses" => devices::pci;
+    "qom-tree" [] "" "show the tree of objects" => devices::tree;
     "qtree" [] "" "show the devices" => info::device_tree;
     "registers" [Flag('a'), OptionalExpression] "[-a|vcpu]"
         "show a processor's registers (-a: of all processors)" => info::registers;

@@ -1,0 +1,156 @@
+//! The tree of objects, and their types.
+
+use serde_json::Value;
+
+use super::Context;
+use crate::error::Error;
+use crate::qom::{Lost, Object, Type};
+use crate::schema::{
+    DeviceListPropertiesArguments, ObjectPropertyInfo, ObjectTypeInfo, QomCommands,
+    QomGetArguments, QomListArguments, QomListPropertiesArguments, QomListTypesArguments,
+    QomSetArguments,
+};
+
+/// The object at a path.
+fn find<'a>(tree: &'a Object, path: &str) -> Result<&'a Object, Error> {
+    tree.find(path).map_err(|lost| match lost {
+        Lost::Nothing => Error::device_not_found(format!("Device '{path}' not found")),
+        Lost::Ambiguous => Error::generic(format!(
+            "Path '{path}' does not uniquely identify an object"
+        )),
+    })
+}
+
+fn info(name: &str, kind: impl Into<String>) -> ObjectPropertyInfo {
+    ObjectPropertyInfo {
+        name: name.to_owned(),
+        r#type: kind.into(),
+        description: None,
+        default_value: None,
+    }
+}
+
+fn of_type(row: &Type) -> Vec<ObjectPropertyInfo> {
+    let info = |(name, kind, default): &(&str, &str, Value)| ObjectPropertyInfo {
+        default_value: (!default.is_null()).then(|| default.clone()),
+        ..info(name, *kind)
+    };
+    row.properties.iter().map(info).collect()
+}
+
+/// Whether a type is, or refines, another.
+fn implements(types: &[Type], name: &str, wanted: &str) -> bool {
+    let mut name = name;
+    // No chain of parents is longer than the list.
+    for _ in 0..=types.len() {
+        if name == wanted {
+            return true;
+        }
+        match types.iter().find(|row| row.name == name) {
+            Some(row) if !row.parent.is_empty() => name = row.parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+impl QomCommands for Context<'_> {
+    fn qom_list(&mut self, arguments: QomListArguments) -> Result<Vec<ObjectPropertyInfo>, Error> {
+        let tree = self.devices()?.objects();
+        let object = find(&tree, &arguments.path)?;
+        let mut list = vec![info("type", "string")];
+        list.extend(object.properties.iter().map(|p| info(&p.name, p.kind)));
+        let child = |c: &Object| info(&c.name, format!("child<{}>", c.kind));
+        list.extend(object.children.iter().map(child));
+        Ok(list)
+    }
+
+    fn qom_get(&mut self, arguments: QomGetArguments) -> Result<Value, Error> {
+        let QomGetArguments { path, property } = arguments;
+        let tree = self.devices()?.objects();
+        let object = find(&tree, &path)?;
+        if property == "type" {
+            return Ok(object.kind.clone().into());
+        }
+        if let Some(found) = object.properties.iter().find(|p| p.name == property) {
+            return Ok(found.value.clone());
+        }
+        match object.children.iter().any(|child| child.name == property) {
+            true => Ok(format!("{}/{property}", path.trim_end_matches('/')).into()),
+            false => Err(no_property(object, &property)),
+        }
+    }
+
+    fn qom_set(&mut self, arguments: QomSetArguments) -> Result<(), Error> {
+        let tree = self.devices()?.objects();
+        let object = find(&tree, &arguments.path)?;
+        let property = &arguments.property;
+        let known = object.properties.iter().any(|p| p.name == *property) || property == "type";
+        Err(match known {
+            // Objects are for inspection: what can be changed has a command of its own.
+            true => Error::generic(format!(
+                "Property '{}.{property}' is not writable",
+                object.kind
+            )),
+            false => no_property(object, property),
+        })
+    }
+
+    fn qom_list_types(
+        &mut self,
+        arguments: QomListTypesArguments,
+    ) -> Result<Vec<ObjectTypeInfo>, Error> {
+        let devices = self.vm.devices();
+        let types = devices.map(|devices| devices.types()).unwrap_or_default();
+        let with_abstract = arguments.r#abstract.unwrap_or(false);
+        let wanted = arguments.implements.as_deref();
+        let listed = types.iter().filter(|row| {
+            (with_abstract || !row.is_abstract)
+                && wanted.is_none_or(|wanted| implements(&types, row.name, wanted))
+        });
+        let info = |row: &Type| ObjectTypeInfo {
+            name: row.name.to_owned(),
+            r#abstract: row.is_abstract.then_some(true),
+            parent: (!row.parent.is_empty()).then(|| row.parent.to_owned()),
+        };
+        Ok(listed.map(info).collect())
+    }
+
+    fn qom_list_properties(
+        &mut self,
+        arguments: QomListPropertiesArguments,
+    ) -> Result<Vec<ObjectPropertyInfo>, Error> {
+        let name = arguments.typename;
+        let types = self.devices()?.types();
+        let row = types.iter().find(|row| row.name == name);
+        let row =
+            row.ok_or_else(|| Error::device_not_found(format!("Class '{name}' not found")))?;
+        let mut list = vec![info("type", "string")];
+        list.extend(of_type(row));
+        Ok(list)
+    }
+
+    fn device_list_properties(
+        &mut self,
+        arguments: DeviceListPropertiesArguments,
+    ) -> Result<Vec<ObjectPropertyInfo>, Error> {
+        let name = arguments.typename;
+        let types = self.devices()?.types();
+        let row = types.iter().find(|row| row.name == name);
+        let row =
+            row.ok_or_else(|| Error::device_not_found(format!("Device '{name}' not found")))?;
+        if !implements(&types, &name, "device") {
+            return Err(Error::generic("Parameter 'typename' expects a device"));
+        }
+        if row.is_abstract {
+            return Err(Error::generic(
+                "Parameter 'typename' expects a non-abstract device type",
+            ));
+        }
+        Ok(of_type(row))
+    }
+}
+
+fn no_property(object: &Object, property: &str) -> Error {
+    Error::generic(format!("Property '{}.{property}' not found", object.kind))
+}
