@@ -131,7 +131,8 @@ impl SlotRegisters {
         let control = self.control(cx.config);
         let wanted = self.status(cx.config) & control & EVENTS != 0;
         let level = wanted && control & INTERRUPT_ENABLE != 0;
-        let rose = level && !std::mem::replace(&mut self.asserted, level);
+        let was = std::mem::replace(&mut self.asserted, level);
+        let rose = level && !was;
         if cx.config.msix_enabled() {
             cx.set_intx(false);
             if rose {

@@ -361,6 +361,15 @@ fn msix_vectors_pend_while_masked() {
         (0x0802_0040, 0x50, 8)
     );
     assert_eq!(read(&mut bed, region::MEMORY, table + 0x800, 8), 0);
+    // Each event after the last was handled is a message of its own.
+    for id in ["a", "b"] {
+        set_config(&mut bed, 0, 1, SLOT + 2, 2, 0x1ff);
+        let device = hot_plug(&mut bed, id, None).unwrap();
+        assert_eq!(std::mem::take(&mut bed.wiring.messages).len(), 1, "{id}");
+        set_config(&mut bed, 0, 1, SLOT + 2, 2, 0x1ff);
+        bed.run(|host, cx| host.unplug(cx, device)).unwrap();
+        assert_eq!(std::mem::take(&mut bed.wiring.messages).len(), 1, "{id}");
+    }
 }
 
 #[test]
