@@ -1,6 +1,6 @@
 //! The state of 32 interrupts, and the registers that show it.
 
-use super::spec::{Array, BANK};
+use super::spec::{Array, BANK, PRIVATE, SGIS};
 use crate::words::merge;
 
 /// What software may not change in a bank, as bit masks.
@@ -68,6 +68,12 @@ impl Bank {
     #[must_use]
     pub fn deliverable(&self) -> u32 {
         self.pending() & self.enabled & !self.active
+    }
+
+    /// Sets the input line of a private peripheral interrupt (0 to 15; there are no others) of a
+    /// CPU's private bank, and tells whether something changed.
+    pub fn set_private_line(&mut self, ppi: u32, level: bool) -> bool {
+        ppi < PRIVATE - SGIS && self.set_line(SGIS + ppi, level)
     }
 
     /// Sets an input line. True when this changed what is pending.
@@ -151,4 +157,12 @@ fn spread(bits: u32) -> u32 {
 /// The inverse of [`spread`].
 fn gather(word: u32) -> u32 {
     (0..16).fold(0, |bits, n| bits | (word >> (2 * n + 1) & 1) << n)
+}
+
+/// Sets the input line of a shared interrupt, if there is such a one, and tells whether something
+/// changed.
+pub fn set_shared_line(shared: &mut [Bank], spi: u32, level: bool) -> bool {
+    shared
+        .get_mut((spi / BANK) as usize)
+        .is_some_and(|bank| bank.set_line(spi % BANK, level))
 }

@@ -10,12 +10,14 @@ mod pending;
 pub mod spec;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use bank::{Bank, Fixed};
+pub use bank::{Bank, Fixed, set_shared_line};
 pub use cpus::{CpuSet, MAX_CPUS};
 pub use pending::{
     Groups, Pending, drop_priority, group_priority, highest, running_priority, shared_place,
 };
+pub use view::Views;
 
 use ferrite_machine::BusError;
 

@@ -11,9 +11,9 @@ mod tests;
 use ferrite_machine::BusError;
 
 use self::spec::{CpuControl, gicc, gicd};
-use self::state::{Config, Derived, State, View};
-use crate::gic::spec::{BANK, PRIVATE, SGIS};
-use crate::gic::{CpuSet, Frame, Groups, Outputs, VIRT_SPIS, highest};
+use self::state::{Config, State};
+use crate::gic::spec::BANK;
+use crate::gic::{CpuSet, Frame, Groups, Outputs, VIRT_SPIS, Views, highest, set_shared_line};
 use crate::words;
 
 /// The controller.
@@ -21,7 +21,7 @@ use crate::words;
 pub struct GicV2 {
     config: Config,
     state: State,
-    derived: Derived,
+    derived: Views,
 }
 
 impl GicV2 {
@@ -30,18 +30,10 @@ impl GicV2 {
     pub fn new(cpus: usize) -> Self {
         let cpus = cpus.clamp(1, spec::MAX_CPUS);
         let banks = (VIRT_SPIS / BANK) as usize;
-        let view = View {
-            targeted: vec![0; banks],
-            best: None,
-            outputs: Outputs::default(),
-        };
         let mut gic = Self {
             config: Config { cpus },
             state: State::new(cpus, banks),
-            derived: Derived {
-                cpus: vec![view; cpus],
-                changed: CpuSet::default(),
-            },
+            derived: Views::new(cpus, banks),
         };
         gic.derive();
         gic
@@ -61,23 +53,18 @@ impl GicV2 {
 
     /// See [`crate::gic::Gic::set_spi`].
     pub fn set_spi(&mut self, spi: u32, level: bool) {
-        let Some(bank) = self.state.shared.get_mut((spi / BANK) as usize) else {
-            return;
-        };
-        if bank.set_line(spi % BANK, level) {
+        if set_shared_line(&mut self.state.shared, spi, level) {
             self.refresh_targets(self.state.targets[spi as usize]);
         }
     }
 
     /// See [`crate::gic::Gic::set_ppi`].
     pub fn set_ppi(&mut self, cpu: usize, ppi: u32, level: bool) {
-        if ppi >= PRIVATE - SGIS {
-            return;
-        }
-        let Some(interface) = self.state.cpus.get_mut(cpu) else {
-            return;
-        };
-        if interface.private.set_line(SGIS + ppi, level) {
+        let cpus = &mut self.state.cpus;
+        if cpus
+            .get_mut(cpu)
+            .is_some_and(|cpu| cpu.private.set_private_line(ppi, level))
+        {
             self.refresh(cpu);
         }
     }
@@ -85,8 +72,7 @@ impl GicV2 {
     /// See [`crate::gic::Gic::outputs`].
     #[must_use]
     pub fn outputs(&self, cpu: usize) -> Outputs {
-        let view = self.derived.cpus.get(cpu);
-        view.map_or(Outputs::default(), |view| view.outputs)
+        self.derived.outputs(cpu)
     }
 
     pub(crate) fn changed(&self) -> &CpuSet {
@@ -175,23 +161,20 @@ impl GicV2 {
             group1: self.state.control & 2 != 0
                 && interface.control.contains(CpuControl::ENABLE_GROUP1),
         };
-        let view = &mut self.derived.cpus[cpu];
-        view.best = highest(
+        let view = &self.derived.cpus[cpu];
+        let best = highest(
             &interface.private,
             &self.state.shared,
             &view.targeted,
             groups,
         );
-        let outputs = match view.best.filter(|&best| interface.preempts(best)) {
+        let outputs = match best.filter(|&best| interface.preempts(best)) {
             None => Outputs::default(),
             Some(best) => {
                 let fiq = !best.group1 && interface.control.contains(CpuControl::FIQ_EN);
                 Outputs { irq: !fiq, fiq }
             }
         };
-        if outputs != view.outputs {
-            view.outputs = outputs;
-            self.derived.changed.insert(cpu);
-        }
+        self.derived.set(cpu, best, outputs);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::spec::{CpuControl, MIN_ABPR};
 use crate::gic::spec::{BANK, SGIS};
-use crate::gic::{Bank, CpuSet, Fixed, Outputs, Pending};
+use crate::gic::{Bank, Fixed};
 
 const SGI_MASK: u32 = (1 << SGIS) - 1;
 
@@ -82,25 +82,6 @@ impl Interface {
             self.private.latched | bit
         };
     }
-}
-
-/// What follows from the state, kept so that questions are answered quickly.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Derived {
-    /// Per CPU.
-    pub cpus: Vec<View>,
-    /// CPUs whose outputs changed since the board asked.
-    pub changed: CpuSet,
-}
-
-/// What follows for one CPU.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    /// Shared interrupts that target it, a mask per bank.
-    pub targeted: Vec<u32>,
-    /// The interrupt that it would acknowledge next, masks and running priority aside.
-    pub best: Option<Pending>,
-    pub outputs: Outputs,
 }
 
 impl State {

@@ -121,7 +121,7 @@ impl GicV3 {
 
     /// ICC_HPPIRn_EL1: what would be acknowledged if nothing masked it.
     fn pending_id(&self, cpu: usize, group: usize) -> u32 {
-        let best = self.derived.cpus[cpu].best;
+        let best = self.derived.views.cpus[cpu].best;
         best.filter(|best| usize::from(best.group1) == group)
             .map_or(SPURIOUS, |best| best.intid)
     }
@@ -129,7 +129,7 @@ impl GicV3 {
     /// ICC_IARn_EL1.
     fn acknowledge(&mut self, cpu: usize, group: usize) -> u32 {
         let state = &mut self.state.cpus[cpu];
-        let best = self.derived.cpus[cpu].best;
+        let best = self.derived.views.cpus[cpu].best;
         let own = best.filter(|best| usize::from(best.group1) == group);
         let Some(pending) = own.filter(|&best| state.preempts(best)) else {
             return SPURIOUS;

@@ -14,9 +14,11 @@ mod tests;
 use ferrite_machine::BusError;
 
 use self::spec::{control, gicd, gicr};
-use self::state::{Config, Derived, State, View};
-use crate::gic::spec::{BANK, PRIVATE, SGIS};
-use crate::gic::{CpuSet, Frame, Groups, MAX_CPUS, Outputs, VIRT_SPIS, highest};
+use self::state::{Config, Derived, State};
+use crate::gic::spec::BANK;
+use crate::gic::{
+    CpuSet, Frame, Groups, MAX_CPUS, Outputs, VIRT_SPIS, Views, highest, set_shared_line,
+};
 use crate::words;
 
 /// The controller.
@@ -35,18 +37,12 @@ impl GicV3 {
         let affinities: Vec<u32> = affinities.iter().copied().take(MAX_CPUS).collect();
         let cpus = affinities.len();
         let banks = (VIRT_SPIS / BANK) as usize;
-        let view = View {
-            targeted: vec![0; banks],
-            best: None,
-            outputs: Outputs::default(),
-        };
         let mut gic = Self {
             config: Config { affinities },
             state: State::new(cpus, banks),
             derived: Derived {
                 targets: vec![None; VIRT_SPIS as usize],
-                cpus: vec![view; cpus],
-                changed: CpuSet::default(),
+                views: Views::new(cpus, banks),
             },
         };
         gic.derive();
@@ -67,23 +63,18 @@ impl GicV3 {
 
     /// See [`crate::gic::Gic::set_spi`].
     pub fn set_spi(&mut self, spi: u32, level: bool) {
-        let Some(bank) = self.state.shared.get_mut((spi / BANK) as usize) else {
-            return;
-        };
-        if bank.set_line(spi % BANK, level) {
+        if set_shared_line(&mut self.state.shared, spi, level) {
             self.refresh_shared(spi);
         }
     }
 
     /// See [`crate::gic::Gic::set_ppi`].
     pub fn set_ppi(&mut self, cpu: usize, ppi: u32, level: bool) {
-        if ppi >= PRIVATE - SGIS {
-            return;
-        }
-        let Some(state) = self.state.cpus.get_mut(cpu) else {
-            return;
-        };
-        if state.private.set_line(SGIS + ppi, level) {
+        let cpus = &mut self.state.cpus;
+        if cpus
+            .get_mut(cpu)
+            .is_some_and(|cpu| cpu.private.set_private_line(ppi, level))
+        {
             self.refresh(cpu);
         }
     }
@@ -91,16 +82,15 @@ impl GicV3 {
     /// See [`crate::gic::Gic::outputs`].
     #[must_use]
     pub fn outputs(&self, cpu: usize) -> Outputs {
-        let view = self.derived.cpus.get(cpu);
-        view.map_or(Outputs::default(), |view| view.outputs)
+        self.derived.views.outputs(cpu)
     }
 
     pub(crate) fn changed(&self) -> &CpuSet {
-        &self.derived.changed
+        &self.derived.views.changed
     }
 
     pub(crate) fn changed_mut(&mut self) -> &mut CpuSet {
-        &mut self.derived.changed
+        &mut self.derived.views.changed
     }
 
     /// See [`crate::gic::Gic::read`].
@@ -183,18 +173,15 @@ impl GicV3 {
             group0: self.state.control & control::ENABLE_GROUP0 != 0 && state.enabled[0],
             group1: self.state.control & control::ENABLE_GROUP1 != 0 && state.enabled[1],
         };
-        let view = &mut self.derived.cpus[cpu];
-        view.best = highest(&state.private, &self.state.shared, &view.targeted, groups);
-        let outputs = match view.best.filter(|&best| state.preempts(best)) {
+        let view = &self.derived.views.cpus[cpu];
+        let best = highest(&state.private, &self.state.shared, &view.targeted, groups);
+        let outputs = match best.filter(|&best| state.preempts(best)) {
             None => Outputs::default(),
             Some(best) => Outputs {
                 irq: best.group1,
                 fiq: !best.group1,
             },
         };
-        if outputs != view.outputs {
-            view.outputs = outputs;
-            self.derived.changed.insert(cpu);
-        }
+        self.derived.views.set(cpu, best, outputs);
     }
 }

@@ -57,10 +57,10 @@ impl GicV3 {
         let before = std::mem::replace(&mut self.derived.targets[spi], target);
         let (bank, bit) = (spi / BANK as usize, 1 << (spi % BANK as usize));
         if let Some(cpu) = before {
-            self.derived.cpus[cpu].targeted[bank] &= !bit;
+            self.derived.views.cpus[cpu].targeted[bank] &= !bit;
         }
         if let Some(cpu) = target {
-            self.derived.cpus[cpu].targeted[bank] |= bit;
+            self.derived.views.cpus[cpu].targeted[bank] |= bit;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::spec::MIN_BPR0;
 use crate::gic::spec::{BANK, SGIS};
-use crate::gic::{Bank, CpuSet, Fixed, Outputs, Pending};
+use crate::gic::{Bank, Fixed, Views};
 
 /// Fixed configuration.
 #[derive(Clone, Debug)]
@@ -77,19 +77,7 @@ pub(super) struct Derived {
     /// The CPU that each shared interrupt goes to, if any has the affinity that it asks for.
     pub targets: Vec<Option<usize>>,
     /// Per CPU.
-    pub cpus: Vec<View>,
-    /// CPUs whose outputs changed since the board asked.
-    pub changed: CpuSet,
-}
-
-/// What follows for one CPU.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    /// Shared interrupts that go to it, a mask per bank.
-    pub targeted: Vec<u32>,
-    /// The interrupt that it would acknowledge next, masks and running priority aside.
-    pub best: Option<Pending>,
-    pub outputs: Outputs,
+    pub views: Views,
 }
 
 impl State {
