@@ -169,6 +169,10 @@ pub trait VmControl {
     fn roms(&self) -> String {
         String::new()
     }
+    /// How guest code is translated, as `info jit` shows it.
+    fn jit(&self) -> String {
+        String::new()
+    }
     /// The devices in lines, as `info qtree` shows them.
     fn device_tree_lines(&self) -> String {
         String::new()

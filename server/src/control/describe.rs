@@ -5,6 +5,7 @@ use ferrite_qmp::schema::{
     BlockdevDetectZeroesOptions, ImageInfo,
 };
 
+use ferrite_ir::engine::Stats;
 use ferrite_machine::{DeviceId, RegionKind};
 use ferrite_vm::virt::Board;
 
@@ -136,4 +137,14 @@ pub(super) fn device_tree(board: &Board) -> String {
         }
     }
     text
+}
+
+/// How guest code is translated, as `info jit` shows it.
+pub(super) fn jit(stats: &Stats) -> String {
+    format!(
+        "Translation buffer state:\nTB count            {}\nTB guest instructions {}\n\n\
+         Statistics:\nTB flush count      {}\nTB invalidate count {}\n\
+         jump cache lookups  {}\njump cache misses   {}\n",
+        stats.regions, stats.insns, stats.flushes, stats.invalidations, stats.lookups, stats.misses
+    )
 }

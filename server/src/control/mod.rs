@@ -350,6 +350,10 @@ impl VmControl for Control<'_> {
         Ok((0..topology.max_cpus).rev().map(entry).collect())
     }
 
+    fn jit(&self) -> String {
+        describe::jit(&self.vm.engine().stats())
+    }
+
     fn device_tree_lines(&self) -> String {
         describe::device_tree(self.vm.board())
     }

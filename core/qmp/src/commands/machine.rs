@@ -258,6 +258,12 @@ impl MachineCommands for Context<'_> {
             .map_err(failed)
     }
 
+    fn x_query_jit(&mut self) -> Result<HumanReadableText, Error> {
+        Ok(HumanReadableText {
+            human_readable_text: self.vm.jit(),
+        })
+    }
+
     fn x_query_roms(&mut self) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText {
             human_readable_text: self.vm.roms(),

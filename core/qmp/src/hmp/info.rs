@@ -107,6 +107,11 @@ pub(super) fn device_tree(human: &mut Human<'_>, _: &Arguments) -> Shown {
     Ok(())
 }
 
+pub(super) fn jit(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    lines(human, |human| human.vm.jit());
+    Ok(())
+}
+
 pub(super) fn roms(human: &mut Human<'_>, _: &Arguments) -> Shown {
     lines(human, |human| human.vm.roms());
     Ok(())

@@ -98,6 +98,7 @@ pub(super) const INFO: &[Row] = rows! {
     "dump" [] "" "show how far a dump is" => info::dump;
     "hotpluggable-cpus" [] "" "show the processors that are there or could be" => info::hotpluggable;
     "iothreads" [] "" "show the threads for devices' work" => info::iothreads;
+    "jit" [] "" "show how guest code is translated" => info::jit;
     "kvm" [] "" "show whether KVM is used" => info::kvm;
     "memdev" [] "" "show the pieces of guest memory" => info::memdev;
     "memory_size_summary" [] "" "show how much memory there is" => info::memory_size;
