@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - A translation is known by the arena offset and the virtual address that it starts at and by the
-//!   [`CodeKey`] it was made under: translated code has virtual addresses in it.
+//!   [`CodeKey`](crate::CodeKey) it was made under: translated code has virtual addresses in it.
 //! - A *link* from an exit straight to a translation is made within a virtual page only. Whoever runs
 //!   in a page has had its mapping checked under the current key, and everything that could change
 //!   mapping or key ends its region with [`Terminator::Exit`](crate::Terminator::Exit), which goes
