@@ -1,4 +1,5 @@
-//! Runs a case by translation and the interpreter, in a flat memory that is the case's scratch.
+//! Runs a case by translation and the interpreter, and as compiled code where the host can, in a flat
+//! memory that is the case's scratch. All ways must lead to the same state.
 
 use ferrite_aarch64::decode::Features;
 use ferrite_aarch64::state;
@@ -49,7 +50,19 @@ pub struct Runner {
     pub optimised: bool,
     cpu: Box<VcpuBlock>,
     env: Flat,
+    compiler: Option<Compiler>,
+    /// Whether the compiler's turn has come.
+    compiled: bool,
 }
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+type Compiler = ferrite_jit::x64::Engine;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+type Compiler = std::convert::Infallible;
+
+/// Bytes of code for one case, with room to spare.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+const CODE_BYTES: usize = 1 << 20;
 
 struct Flat {
     ram: GuestRam,
@@ -71,10 +84,32 @@ impl Runner {
                 access: None,
                 left: None,
             },
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            compiler: Compiler::new(CODE_BYTES).ok(),
+            #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+            compiler: None,
+            compiled: false,
         }
     }
 
     pub fn run(&mut self, case: &Case) -> Run {
+        self.compiled = false;
+        let run = self.run_one_way(case);
+        if self.compiler.is_some() {
+            self.compiled = true;
+            let other = self.run_one_way(case);
+            assert_eq!(
+                other.after,
+                run.after,
+                "compiled and interpreted: {:08x} after {:08x?}",
+                case.word, case.prefix
+            );
+            assert_eq!(other.helper, run.helper);
+        }
+        run
+    }
+
+    fn run_one_way(&mut self, case: &Case) -> Run {
         self.env.scratch = layout::scratch(case.number);
         self.env.access = None;
         self.env.left = None;
@@ -129,6 +164,10 @@ impl Runner {
         if self.optimised {
             opt::optimise(&mut region);
         }
+        if self.compiled {
+            self.compile(&region);
+            return self.env.left.map_or(Ok(self.cpu.get(slot::PC)), Err);
+        }
         let code = interp::lower(&region).expect("a translated instruction can be lowered");
         let end = interp::run(&code, &mut self.env, &mut self.cpu);
         if let Some(left) = self.env.left {
@@ -139,6 +178,17 @@ impl Runner {
             BlockEnd::Indirect(_) | BlockEnd::Lookup => self.cpu.get(slot::PC),
         })
     }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn compile(&mut self, region: &Region) {
+        if let Some(engine) = &mut self.compiler {
+            ferrite_ir::CodeEngine::flush(engine);
+            engine.run_once(region, &mut self.env, &mut self.cpu);
+        }
+    }
+
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    fn compile(&mut self, _: &Region) {}
 
     fn load(&mut self, from: &Registers) {
         let cpu = &mut self.cpu;
