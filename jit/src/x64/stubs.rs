@@ -42,8 +42,9 @@ pub(super) struct Stubs {
     pub call: u32,
     /// [`frame::guard`]. Does not return.
     pub guard: u32,
-    /// [`frame::atomic`]. Keeps no vector register.
+    /// [`frame::atomic`].
     pub atomic: u32,
+    pub atomic_x: u32,
     /// [`frame::wide`]. Keeps no vector register.
     pub wide: u32,
     /// [`frame::nzcv`]: the flags in `eax`.
@@ -120,6 +121,7 @@ pub(super) fn make(buffer: &mut CodeBuffer) -> Option<Stubs> {
     stubs.call = call(&mut m, &stubs, frame::call, Keep::Integers);
     stubs.guard = call(&mut m, &stubs, frame::guard, Keep::Integers);
     stubs.atomic = call(&mut m, &stubs, frame::atomic, Keep::Integers);
+    stubs.atomic_x = call(&mut m, &stubs, frame::atomic, Keep::All);
     stubs.wide = call(&mut m, &stubs, frame::wide, Keep::Integers);
     stubs.nzcv = call(&mut m, &stubs, frame::nzcv, Keep::All);
     flags(&mut m, &mut stubs);

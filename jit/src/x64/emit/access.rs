@@ -144,7 +144,7 @@ impl Emitter<'_> {
     }
 
     /// `to` = what is at the offset in `rax`.
-    fn load_at(&mut self, to: u8, size: Size, sign: Sign) {
+    pub(super) fn load_at(&mut self, to: u8, size: Size, sign: Sign) {
         match (size, sign) {
             (Size::B1, Sign::Zero) => {
                 dynasm!(self.asm ; .arch x64 ; movzx Rd(to), BYTE [r15 + rax]);

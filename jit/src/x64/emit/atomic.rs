@@ -1,110 +1,285 @@
 //! Atomic and exclusive accesses.
+//!
+//! Single accesses to memory that the look-aside buffer knows are inline. The rest is done by the
+//! function that the interpreter uses, which works between slots: fixed ones, so that the inline
+//! path may fall back to it from anywhere.
 
+use dynasm::dynasm;
+use dynasmrt::DynasmApi;
 use ferrite_ir::interp::{AtomicEntry, AtomicKind};
-use ferrite_ir::{Int, Mem, Op, Size};
+use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Size, slot};
 
 use super::super::file::NONE;
 use super::super::frame::What;
-use super::{Emitter, RDX};
+use super::super::slot_at;
+use super::{Argument, Cold, Emitter, Into, RAX, RCX, RDX, cc};
+
+/// Slots that an outlined access works with: the last ones, beyond those for values.
+const ADDRESS: u16 = slot::COUNT as u16 - 8;
+const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
+const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
+const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
+
+/// Slots below are for values.
+pub(super) const VALUES_END: u16 = ADDRESS;
+
+/// An access on its way to code.
+struct Access {
+    what: AtomicKind,
+    addr: Int,
+    mem: Mem,
+    values: [Option<Int>; 2],
+    expected: [Option<Int>; 2],
+    results: [Option<Int>; 2],
+}
+
+impl Access {
+    fn of(op: &Op) -> Option<Self> {
+        let (what, addr, mem) = match *op {
+            Op::LoadExclusive { addr, mem, .. } => {
+                (AtomicKind::LoadExclusive { pair: false }, addr, mem)
+            }
+            Op::LoadExclusivePair { addr, mem, .. } => {
+                (AtomicKind::LoadExclusive { pair: true }, addr, mem)
+            }
+            Op::StoreExclusive { addr, mem, .. } => {
+                (AtomicKind::StoreExclusive { pair: false }, addr, mem)
+            }
+            Op::StoreExclusivePair { addr, mem, .. } => {
+                (AtomicKind::StoreExclusive { pair: true }, addr, mem)
+            }
+            Op::AtomicRmw { op, addr, mem, .. } => (AtomicKind::Rmw(op), addr, mem),
+            Op::AtomicCas { addr, mem, .. } => (AtomicKind::Cas { pair: false }, addr, mem),
+            Op::AtomicCasPair { addr, mem, .. } => (AtomicKind::Cas { pair: true }, addr, mem),
+            _ => return None,
+        };
+        let (values, expected, results) = match *op {
+            Op::LoadExclusive { d, .. } => ([None; 2], [None; 2], [Some(d), None]),
+            Op::LoadExclusivePair { d, .. } => ([None; 2], [None; 2], d.map(Some)),
+            Op::StoreExclusive { d, a, .. } | Op::AtomicRmw { d, a, .. } => {
+                ([Some(a), None], [None; 2], [Some(d), None])
+            }
+            Op::StoreExclusivePair { d, a, .. } => (a.map(Some), [None; 2], [Some(d), None]),
+            Op::AtomicCas { d, old, new, .. } => {
+                ([Some(new), None], [Some(old), None], [Some(d), None])
+            }
+            Op::AtomicCasPair { d, old, new, .. } => {
+                (new.map(Some), old.map(Some), d.map(Some))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            what,
+            addr,
+            mem,
+            values,
+            expected,
+            results,
+        })
+    }
+
+    /// Whether there is an inline path.
+    fn is_inline(&self) -> bool {
+        !self.mem.swap
+            && match self.what {
+                AtomicKind::LoadExclusive { pair }
+                | AtomicKind::StoreExclusive { pair }
+                | AtomicKind::Cas { pair } => !pair,
+                AtomicKind::Rmw(op) => matches!(
+                    op,
+                    AtomicOp::Add
+                        | AtomicOp::Clear
+                        | AtomicOp::Xor
+                        | AtomicOp::Set
+                        | AtomicOp::Swap
+                ),
+            }
+    }
+
+    fn entry(&self) -> AtomicEntry {
+        let slots = |values: [Option<Int>; 2], slots: [u16; 2]| {
+            std::array::from_fn(|n| values[n].map_or(NONE, |_| slots[n]))
+        };
+        AtomicEntry {
+            what: self.what,
+            mem: self.mem,
+            addr: ADDRESS,
+            d: slots(self.results, RESULT),
+            a: slots(self.values, VALUE),
+            old: slots(self.expected, EXPECTED),
+        }
+    }
+}
 
 impl Emitter<'_> {
-    /// Has an operation done by the function that the interpreter uses, between slots.
     pub(super) fn atomic(&mut self, op: &Op) {
-        let mut entry = AtomicEntry {
-            what: AtomicKind::LoadExclusive { pair: false },
-            mem: Mem::plain(Size::B8),
-            addr: NONE,
-            d: [NONE; 2],
-            a: [NONE; 2],
-            old: [NONE; 2],
+        let Some(access) = Access::of(op) else {
+            return;
         };
-        let mut results: [Option<Int>; 2] = [None; 2];
-        match *op {
-            Op::LoadExclusive { d, addr, mem } => {
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                results[0] = Some(d);
-            }
-            Op::LoadExclusivePair { d, addr, mem } => {
-                entry.what = AtomicKind::LoadExclusive { pair: true };
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                results = d.map(Some);
-            }
-            Op::StoreExclusive { d, addr, a, mem } => {
-                entry.what = AtomicKind::StoreExclusive { pair: false };
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                entry.a[0] = self.int_in_slot(a);
-                results[0] = Some(d);
-            }
-            Op::StoreExclusivePair { d, addr, a, mem } => {
-                entry.what = AtomicKind::StoreExclusive { pair: true };
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                entry.a = a.map(|a| self.int_in_slot(a));
-                results[0] = Some(d);
-            }
-            Op::AtomicRmw {
-                op,
-                d,
-                addr,
-                a,
-                mem,
-            } => {
-                entry.what = AtomicKind::Rmw(op);
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                entry.a[0] = self.int_in_slot(a);
-                results[0] = Some(d);
-            }
-            Op::AtomicCas {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                entry.what = AtomicKind::Cas { pair: false };
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                entry.old[0] = self.int_in_slot(old);
-                entry.a[0] = self.int_in_slot(new);
-                results[0] = Some(d);
-            }
-            Op::AtomicCasPair {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                entry.what = AtomicKind::Cas { pair: true };
-                entry.mem = mem;
-                entry.addr = self.int_in_slot(addr);
-                entry.old = old.map(|a| self.int_in_slot(a));
-                entry.a = new.map(|a| self.int_in_slot(a));
-                results = d.map(Some);
-            }
-            _ => return,
-        }
-        for (slot, d) in entry.d.iter_mut().zip(results) {
-            if d.is_some() {
-                *slot = self.new_slot();
-            }
-        }
-        self.clear_vectors();
-        self.out.atomics.push(entry);
+        self.operands_to_slots(access.values, VALUE);
+        self.operands_to_slots(access.expected, EXPECTED);
+        // In registers before the ways part.
+        let value = access.values[0].map(|a| self.register(a));
+        let expected = access.expected[0].map(|a| self.register(a));
+        self.address(access.addr, 0);
+        self.store_slot(ADDRESS, RAX);
+        self.out.atomics.push(access.entry());
         let number = self.bases.atomics + self.out.atomics.len() as u32 - 1;
         let site = self.site(What::Atomic(number));
+        let stub = if self.vectors.in_use() {
+            self.stubs.atomic_x
+        } else {
+            self.stubs.atomic
+        };
+        if access.is_inline() {
+            let to = access.results[0].map_or(RCX, |d| self.wanted_result(d));
+            let from = self.inline(&access, to, value.unwrap_or(RDX), expected.unwrap_or(RDX));
+            let back = self.here();
+            self.cold.push(Cold::Call {
+                from,
+                back,
+                stub,
+                site,
+                argument: Argument::None,
+                result: Into::Slot(to, RESULT[0]),
+            });
+            return;
+        }
         self.constant(RDX, site.into());
-        self.call_stub(self.stubs.atomic);
-        for (slot, d) in entry.d.into_iter().zip(results) {
-            if let Some(d) = d
-                && self.ints.value(d.0).uses > 0
-            {
-                self.ints.put_away(d.0, slot);
+        self.call_stub(stub);
+        for (d, slot) in access.results.into_iter().zip(RESULT) {
+            if let Some(d) = d {
+                let to = self.wanted_result(d);
+                self.load_slot(to, slot);
             }
+        }
+    }
+
+    /// A register for `d`; a scratch one if nobody reads it.
+    fn wanted_result(&mut self, d: Int) -> u8 {
+        if self.ints.value(d.0).uses > 0 {
+            self.result(d)
+        } else {
+            RCX
+        }
+    }
+
+    fn operands_to_slots(&mut self, values: [Option<Int>; 2], slots: [u16; 2]) {
+        for (a, slot) in values.into_iter().zip(slots) {
+            if let Some(a) = a {
+                let register = self.register(a);
+                self.store_slot(slot, register);
+            }
+        }
+    }
+
+    /// The access, with the address in `rax`; returns the jumps to be taken where it does not apply.
+    fn inline(&mut self, access: &Access, to: u8, value: u8, expected: u8) -> Vec<usize> {
+        // Both kinds are aligned to the whole access.
+        let mem = Mem {
+            align: Align::Natural,
+            ..access.mem
+        };
+        let write = !matches!(access.what, AtomicKind::LoadExclusive { .. });
+        let mut slow = self.translate(mem, mem.size.bytes(), write);
+        match access.what {
+            AtomicKind::LoadExclusive { .. } => self.load_exclusive(to, mem),
+            AtomicKind::StoreExclusive { .. } => {
+                dynasm!(self.asm
+                    ; .arch x64
+                    ; cmp rax, [rbp + slot_at(slot::EXCLUSIVE_AT)]
+                );
+                slow.push(self.branch(cc::NOT_EQUAL));
+                self.store_exclusive(to, value, mem.size);
+            }
+            AtomicKind::Rmw(op) => self.modify(op, to, value, mem),
+            AtomicKind::Cas { .. } => {
+                self.copy(RCX, RAX);
+                self.copy(RAX, expected);
+                self.exchange(value, mem.size);
+                self.extend_result(to, mem.size, mem.sign);
+            }
+        }
+        slow
+    }
+
+    fn load_exclusive(&mut self, to: u8, mem: Mem) {
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov [rbp + slot_at(slot::EXCLUSIVE_AT)], rax
+        );
+        self.load_at(RDX, mem.size, Sign::Zero);
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov [rbp + slot_at(slot::EXCLUSIVE_LOW)], rdx
+            ; mov QWORD [rbp + slot_at(slot::EXCLUSIVE_HIGH)], 0
+        );
+        self.copy(RAX, RDX);
+        self.extend_result(to, mem.size, mem.sign);
+    }
+
+    fn store_exclusive(&mut self, to: u8, value: u8, size: Size) {
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov rcx, rax
+            ; mov rax, [rbp + slot_at(slot::EXCLUSIVE_LOW)]
+        );
+        self.exchange(value, size);
+        dynasm!(self.asm
+            ; .arch x64
+            ; setne al
+            ; movzx Rd(to), al
+            ; mov QWORD [rbp + slot_at(slot::EXCLUSIVE_AT)], -1
+        );
+    }
+
+    /// Exchanges what is at the offset in `rcx` for `value` if it is what `rax` holds.
+    fn exchange(&mut self, value: u8, size: Size) {
+        match size {
+            Size::B1 => dynasm!(self.asm ; .arch x64 ; lock cmpxchg [r15 + rcx], Rb(value)),
+            Size::B2 => dynasm!(self.asm ; .arch x64 ; lock cmpxchg [r15 + rcx], Rw(value)),
+            Size::B4 => dynasm!(self.asm ; .arch x64 ; lock cmpxchg [r15 + rcx], Rd(value)),
+            Size::B8 | Size::B16 => {
+                dynasm!(self.asm ; .arch x64 ; lock cmpxchg [r15 + rcx], Rq(value));
+            }
+        }
+    }
+
+    /// Replaces what is at the offset in `rax` until nobody came in between.
+    fn modify(&mut self, op: AtomicOp, to: u8, value: u8, mem: Mem) {
+        self.copy(RCX, RAX);
+        self.load_at(RAX, mem.size, Sign::Zero);
+        let again = self.here();
+        match op {
+            AtomicOp::Add => dynasm!(self.asm ; .arch x64 ; lea rdx, [rax + Rq(value)]),
+            AtomicOp::Clear => dynasm!(self.asm ; .arch x64 ; andn rdx, Rq(value), rax),
+            _ => {
+                self.copy(RDX, value);
+                match op {
+                    AtomicOp::Xor => dynasm!(self.asm ; .arch x64 ; xor rdx, rax),
+                    AtomicOp::Set => dynasm!(self.asm ; .arch x64 ; or rdx, rax),
+                    _ => {}
+                }
+            }
+        }
+        self.exchange(RDX, mem.size);
+        let retry = self.branch(cc::NOT_EQUAL);
+        self.connect(retry, again);
+        self.extend_result(to, mem.size, mem.sign);
+    }
+
+    /// `to` = the low bytes of `rax`, extended.
+    fn extend_result(&mut self, to: u8, size: Size, sign: Sign) {
+        match (size, sign) {
+            (Size::B1, Sign::Zero) => dynasm!(self.asm ; .arch x64 ; movzx Rd(to), al),
+            (Size::B1, Sign::To32) => dynasm!(self.asm ; .arch x64 ; movsx Rd(to), al),
+            (Size::B1, Sign::To64) => dynasm!(self.asm ; .arch x64 ; movsx Rq(to), al),
+            (Size::B2, Sign::Zero) => dynasm!(self.asm ; .arch x64 ; movzx Rd(to), ax),
+            (Size::B2, Sign::To32) => dynasm!(self.asm ; .arch x64 ; movsx Rd(to), ax),
+            (Size::B2, Sign::To64) => dynasm!(self.asm ; .arch x64 ; movsx Rq(to), ax),
+            (Size::B4, Sign::To64) => dynasm!(self.asm ; .arch x64 ; movsxd Rq(to), eax),
+            (Size::B4, _) => dynasm!(self.asm ; .arch x64 ; mov Rd(to), eax),
+            (Size::B8 | Size::B16, _) => self.copy(to, RAX),
         }
     }
 }

@@ -211,6 +211,7 @@ impl Emitter<'_> {
         match result {
             Into::Nowhere => {}
             Into::Register(register) => self.copy(register, RAX),
+            Into::Slot(register, slot) => self.load_slot(register, slot),
             Into::Vector(x) => {
                 dynasm!(self.asm ; .arch x64 ; movups Rx(x), [rsp + at_vector]);
             }

@@ -165,6 +165,8 @@ enum Argument {
 enum Into {
     Nowhere,
     Register(u8),
+    /// The result is in a slot, and goes to the register.
+    Slot(u8, u16),
     Vector(u8),
 }
 
@@ -495,7 +497,7 @@ impl<'a> Emitter<'a> {
     /// A slot for two words, for the rest of the block.
     fn new_slot(&mut self) -> u16 {
         let slot = self.next_slot;
-        if usize::from(slot) + 2 > slot::COUNT {
+        if slot + 2 > atomic::VALUES_END {
             self.fail(EmitError::TooManyValues);
             return slot::FIRST_TEMP;
         }
