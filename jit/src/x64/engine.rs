@@ -21,7 +21,7 @@ use ferrite_ir::{CodeEngine, Env, Region, TlbEntry, VcpuBlock, opt, slot, verify
 use ferrite_ram::{GuestRam, GuestVirt};
 
 use super::buffer::{CodeBuffer, MapError};
-use super::emit::{self, Bases, EmitError, Exit, Output, Scratch};
+use super::emit::{self, Bases, EmitError, Exit, Host, Output, Scratch};
 use super::frame::{Context, JUMPS, JumpEntry, Site, generations};
 use super::stubs::{self, Stubs};
 
@@ -92,6 +92,7 @@ pub struct Engine {
     atomics: Vec<AtomicEntry>,
     vcpus: Vec<PerVcpu>,
     scratch: Scratch,
+    host: Host,
     stats: Stats,
 }
 
@@ -118,6 +119,9 @@ impl Engine {
             atomics: Vec::new(),
             vcpus: Vec::new(),
             scratch: Scratch::default(),
+            host: Host {
+                fma: is_x86_feature_detected!("fma"),
+            },
             stats: Stats::default(),
         })
     }
@@ -245,7 +249,7 @@ impl Engine {
             atomics: self.atomics.len() as u32,
             exits: self.exits.len() as u32,
         };
-        let output = emit::region(&region, &self.stubs, bases, &mut self.scratch)?;
+        let output = emit::region(&region, &self.stubs, bases, self.host, &mut self.scratch)?;
         self.keep(key, bases, output)
     }
 
@@ -448,7 +452,7 @@ fn check_processor() -> Result<(), Unavailable> {
         (is_x86_feature_detected!("bmi1"), "BMI1"),
         (is_x86_feature_detected!("bmi2"), "BMI2"),
         (is_x86_feature_detected!("lzcnt"), "LZCNT"),
-        (is_x86_feature_detected!("sse4.1"), "SSE4.1"),
+        (is_x86_feature_detected!("sse4.2"), "SSE4.2"),
     ] {
         if !present {
             return Err(Unavailable::Processor(name));

@@ -44,12 +44,16 @@ pub(super) struct Frame {
     pub args: [u64; 4],
     /// A vector on its way to or from a function.
     pub vector: [u64; 2],
-    /// For stubs and pairs of accesses.
+    /// For stubs.
     pub scratch: u64,
+    /// The host's floating-point status and control word, as last read.
+    pub status: u32,
+    /// The same with no exception noted.
+    pub clean_status: u32,
 }
 
 /// Bytes that the entry stub reserves: the six saved registers before it make it end aligned.
-pub(super) const FRAME_BYTES: i32 = 88;
+pub(super) const FRAME_BYTES: i32 = 104;
 const _: () = assert!(size_of::<Frame>() <= FRAME_BYTES as usize && FRAME_BYTES % 16 == 8);
 
 /// What a call into Rust works on, for the duration of a run.

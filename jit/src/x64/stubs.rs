@@ -47,6 +47,11 @@ pub(super) struct Stubs {
     pub atomic_x: u32,
     /// [`frame::wide`]. Keeps no vector register.
     pub wide: u32,
+    pub wide_x: u32,
+    /// Adds to the guest's floating-point status what the host's word says. Keeps every register.
+    pub join_status: u32,
+    /// Where the constants of [`Pool`] are.
+    pub pool: u32,
     /// [`frame::nzcv`]: the flags in `eax`.
     pub nzcv: u32,
     /// Sets the host's flags as a comparison whose outcome the guest's flags are.
@@ -110,6 +115,7 @@ pub(super) fn make(buffer: &mut CodeBuffer) -> Option<Stubs> {
         origin: buffer.used(),
     };
     let mut stubs = Stubs::default();
+    constants(&mut m, &mut stubs);
     enter_and_leave(&mut m, &mut stubs);
     lookup(&mut m, &mut stubs);
     stubs.load = call(&mut m, &stubs, frame::load, Keep::Integers);
@@ -123,6 +129,7 @@ pub(super) fn make(buffer: &mut CodeBuffer) -> Option<Stubs> {
     stubs.atomic = call(&mut m, &stubs, frame::atomic, Keep::Integers);
     stubs.atomic_x = call(&mut m, &stubs, frame::atomic, Keep::All);
     stubs.wide = call(&mut m, &stubs, frame::wide, Keep::Integers);
+    stubs.wide_x = call(&mut m, &stubs, frame::wide, Keep::All);
     stubs.nzcv = call(&mut m, &stubs, frame::nzcv, Keep::All);
     flags(&mut m, &mut stubs);
     buffer.append(&m.asm.ops).then_some(stubs)
@@ -148,9 +155,16 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; mov [rsp + offset_of!(Frame, generations) as i32 + 8], rax
         ; lea rbp, [rdx + BIAS]
         ; mov r15, rcx
+        ; mov DWORD [rsp + CLEAN], CLEAN_STATUS
+        ; ldmxcsr [rsp + CLEAN]
         ; jmp rsi
     );
+    stubs.join_status = m.here();
+    // Behind the return address.
+    join_status(m, 8);
+    dynasm!(m.asm ; .arch x64 ; ret);
     stubs.leave = m.here();
+    join_status(m, 0);
     dynasm!(m.asm
         ; .arch x64
         ; add rsp, FRAME_BYTES
@@ -162,6 +176,70 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; pop rbx
         ; ret
     );
+}
+
+/// Every exception masked and none noted: the processor's state after reset.
+const CLEAN_STATUS: i32 = 0x1f80;
+const CLEAN: i32 = offset_of!(Frame, clean_status) as i32;
+
+/// Adds what the host's status word says to the guest's, with the frame `above` the stack pointer:
+/// of inexact results only, since the others never get so far.
+fn join_status(m: &mut Maker, above: i32) {
+    const _: () = assert!(slot::FP_STATUS != slot::FP_CONTROL);
+    let status = offset_of!(Frame, status) as i32 + above;
+    dynasm!(m.asm
+        ; .arch x64
+        ; stmxcsr [rsp + status]
+        ; test BYTE [rsp + status], INEXACT
+    );
+    let exact = m.branch(EQUAL);
+    dynasm!(m.asm
+        ; .arch x64
+        ; or DWORD [rbp + slot_at(slot::FP_STATUS)], IXC
+        ; ldmxcsr [rsp + CLEAN + above]
+    );
+    m.land(exact);
+}
+
+/// The host's flag for an inexact result.
+const INEXACT: i8 = 0x20;
+/// The guest's (FPSR.IXC).
+const IXC: i32 = 0x10;
+
+/// Offsets of 16-byte constants from [`Stubs::pool`].
+pub(super) struct Pool;
+
+impl Pool {
+    /// Sign bits of single-precision lanes.
+    pub const SIGN_S: u32 = 0;
+    /// Sign bits of double-precision lanes.
+    pub const SIGN_D: u32 = 16;
+    /// Exponents of single-precision lanes.
+    pub const EXPONENT_S: u32 = 32;
+    /// Exponents of double-precision lanes.
+    pub const EXPONENT_D: u32 = 48;
+    /// The least normal single-precision number.
+    pub const LEAST_S: u32 = 64;
+    /// The least normal double-precision number.
+    pub const LEAST_D: u32 = 80;
+}
+
+fn constants(m: &mut Maker, stubs: &mut Stubs) {
+    m.asm.align(16, 0xcc);
+    stubs.pool = m.here();
+    let single = |x: u32| u64::from(x) << 32 | u64::from(x);
+    for half in [
+        single(1 << 31),
+        1 << 63,
+        single(0xff << 23),
+        0x7ff << 52,
+        single(1 << 23),
+        1 << 52,
+    ] {
+        for _ in 0..2 {
+            m.asm.extend(half.to_le_bytes());
+        }
+    }
 }
 
 fn lookup(m: &mut Maker, stubs: &mut Stubs) {
@@ -231,6 +309,7 @@ fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
     };
     // Behind the return address, six registers and what aligns the stack.
     let frame = vectors + 64;
+    join_status(m, 8);
     dynasm!(m.asm
         ; .arch x64
         ; push rsi
@@ -253,6 +332,8 @@ fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
         ; xchg rcx, rdx
         ; mov rax, QWORD function as usize as i64
         ; call rax
+        // Rust code may have computed with numbers of its own.
+        ; ldmxcsr [rsp + frame + CLEAN]
     );
     if keep == Keep::All {
         for (n, x) in VECTORS.enumerate() {

@@ -20,8 +20,8 @@ const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
 const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
 const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
 
-/// Slots below are for values.
-pub(super) const VALUES_END: u16 = ADDRESS;
+/// Slots below are for values; those between are for outlined floating-point operations.
+pub(super) const VALUES_END: u16 = ADDRESS - 16;
 
 /// An access on its way to code.
 struct Access {

@@ -193,7 +193,7 @@ impl Emitter<'_> {
             offset_of!(Frame, vector) as i32,
         );
         match argument {
-            Argument::None => {}
+            Argument::None | Argument::Wide { .. } => {}
             Argument::Register(register) => self.copy(RCX, register),
             Argument::Constant(value) => self.constant(RCX, value),
             Argument::Vector(x) => {
@@ -206,12 +206,16 @@ impl Emitter<'_> {
                 }
             }
         }
+        if let Argument::Wide { vectors, integer } = argument {
+            self.store_wide_operands(vectors, integer);
+        }
         self.constant(RDX, site.into());
         self.call_stub(stub);
         match result {
             Into::Nowhere => {}
             Into::Register(register) => self.copy(register, RAX),
             Into::Slot(register, slot) => self.load_slot(register, slot),
+            Into::VectorSlot(x, slot) => self.load_vector_from(x, slot),
             Into::Vector(x) => {
                 dynasm!(self.asm ; .arch x64 ; movups Rx(x), [rsp + at_vector]);
             }

@@ -228,9 +228,69 @@ impl Emitter<'_> {
                 two!(self, w, adc, RAX, right);
                 dynasm!(self.asm ; .arch x64 ; cmc);
             }
-            FlagKind::Nzcv => self.call_stub(self.stubs.flags),
+            FlagKind::Nzcv => return self.test_word(condition, a),
         }
         condition
+    }
+
+    /// Tests N, Z, C, V in bits 31 to 28 of `a`.
+    fn test_word(&mut self, condition: u8, a: Int) -> u8 {
+        const Z: i32 = 1 << 30;
+        const C: i32 = 1 << 29;
+        let word = self.register(a);
+        let (bits, set) = match condition {
+            cc::EQUAL => (Z, true),
+            cc::NOT_EQUAL => (Z, false),
+            cc::NOT_BELOW => (C, true),
+            cc::BELOW => (C, false),
+            cc::OVERFLOW => (1 << 28, true),
+            cc::NO_OVERFLOW => (1 << 28, false),
+            cc::SIGN => (i32::MIN, true),
+            cc::NO_SIGN => (i32::MIN, false),
+            cc::ABOVE | cc::NOT_ABOVE => {
+                dynasm!(self.asm
+                    ; .arch x64
+                    ; mov eax, Rd(word)
+                    ; and eax, Z | C
+                    ; cmp eax, C
+                );
+                return if condition == cc::ABOVE {
+                    cc::EQUAL
+                } else {
+                    cc::NOT_EQUAL
+                };
+            }
+            _ => {
+                // The top bit of `eax`: whether N and V differ.
+                dynasm!(self.asm
+                    ; .arch x64
+                    ; mov eax, Rd(word)
+                    ; shl eax, 3
+                    ; xor eax, Rd(word)
+                );
+                match condition {
+                    cc::NOT_LESS => (),
+                    cc::LESS => return cc::SIGN,
+                    _ => {
+                        dynasm!(self.asm
+                            ; .arch x64
+                            ; and eax, i32::MIN
+                            ; mov ecx, Rd(word)
+                            ; and ecx, Z
+                            ; or eax, ecx
+                        );
+                        return if condition == cc::GREATER {
+                            cc::EQUAL
+                        } else {
+                            cc::NOT_EQUAL
+                        };
+                    }
+                }
+                return cc::NO_SIGN;
+            }
+        };
+        dynasm!(self.asm ; .arch x64 ; test Rd(word), bits);
+        if set { cc::NOT_EQUAL } else { cc::EQUAL }
     }
 
     /// A comparison that leaves every flag as the subtraction does.

@@ -12,7 +12,9 @@ mod access;
 mod atomic;
 mod control;
 mod flags;
+mod float;
 mod integer;
+mod lanes;
 mod values;
 mod wide;
 
@@ -29,8 +31,8 @@ use super::stubs::Stubs;
 
 /// Registers for values: all but the scratch ones, `rsp`, `rbp` and `r15`.
 const INTEGERS: u16 = 0b0111_1111_1100_1000;
-/// All but `xmm0` and `xmm1`.
-const VECTORS: u16 = 0b1111_1111_1111_1100;
+/// All but `xmm0` to `xmm2`.
+const VECTORS: u16 = 0b1111_1111_1111_1000;
 
 const RAX: u8 = 0;
 const RCX: u8 = 1;
@@ -48,6 +50,7 @@ pub(super) mod cc {
     pub const ABOVE: u8 = 7;
     pub const SIGN: u8 = 8;
     pub const NO_SIGN: u8 = 9;
+    pub const PARITY: u8 = 10;
     pub const LESS: u8 = 12;
     pub const NOT_LESS: u8 = 13;
     pub const NOT_GREATER: u8 = 14;
@@ -158,6 +161,11 @@ enum Argument {
     Vector(u8),
     /// The first argument of a helper.
     Helper(u8),
+    /// The operands of a wide operation.
+    Wide {
+        vectors: [Option<u8>; 3],
+        integer: Option<u8>,
+    },
 }
 
 /// Where a stub's result goes.
@@ -167,6 +175,8 @@ enum Into {
     Register(u8),
     /// The result is in a slot, and goes to the register.
     Slot(u8, u16),
+    /// The same with a vector.
+    VectorSlot(u8, u16),
     Vector(u8),
 }
 
@@ -206,6 +216,14 @@ pub(super) struct Emitter<'a> {
     high: bool,
     /// The page of the region's code.
     page: u64,
+    host: Host,
+}
+
+/// What the host's processor has beyond what is always used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host {
+    /// Fused multiply-add.
+    pub fma: bool,
 }
 
 /// Buffers kept from one region to the next, for their allocations.
@@ -219,6 +237,7 @@ pub(super) fn region<'a>(
     region: &'a Region,
     stubs: &'a Stubs,
     bases: Bases,
+    host: Host,
     scratch: &mut Scratch,
 ) -> Result<Output, EmitError> {
     let mut code = std::mem::take(&mut scratch.code);
@@ -243,6 +262,7 @@ pub(super) fn region<'a>(
         error: None,
         high: region.entry >> 55 & 1 != 0,
         page: region.entry / ferrite_ram::PAGE_SIZE,
+        host,
     };
     e.labels.resize_with(region.blocks.len(), Label::default);
     for n in 0..region.blocks.len() {
@@ -488,7 +508,7 @@ impl<'a> Emitter<'a> {
                 d,
                 v,
                 int,
-            } => self.wide(op, shape, imm, d, v, int),
+            } => self.wide(op, shape, imm, &wide::Operands { d, v, int }),
             Op::Call { helper, args, d } => self.call(helper, args, d),
             Op::Guard { a, mask, helper } => self.guard(a, mask, helper),
         }

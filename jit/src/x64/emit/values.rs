@@ -5,6 +5,7 @@ use dynasmrt::DynasmApi;
 use ferrite_ir::{Int, Vector, slot};
 
 use super::super::file::{NONE, Taken};
+use super::super::frame::Frame;
 use super::super::slot_at;
 use super::{EmitError, Emitter, immediate};
 
@@ -197,6 +198,12 @@ impl Emitter<'_> {
     }
 
     pub(super) fn get(&mut self, d: Int, from: u16) {
+        if from == slot::FP_STATUS {
+            // The host's status word has more to tell.
+            self.call_stub(self.stubs.join_status);
+            let register = self.result(d);
+            return self.load_slot(register, from);
+        }
         if let Some(register) = self.ints.copy_of(from) {
             self.define(d, register);
             return;
@@ -216,11 +223,23 @@ impl Emitter<'_> {
         if let (Some(constant), NONE) = (value.constant, value.register) {
             self.store_slot_constant(to, constant);
             self.ints.drop_copy(to);
+            if to == slot::FP_STATUS {
+                self.clear_status();
+            }
             return;
         }
         let register = self.register(a);
         self.store_slot(to, register);
         self.ints.set_copy(to, register);
+        if to == slot::FP_STATUS {
+            self.clear_status();
+        }
+    }
+
+    /// Forgets what the host's floating-point unit would tell.
+    fn clear_status(&mut self) {
+        let clean = std::mem::offset_of!(Frame, clean_status) as i32;
+        dynasm!(self.asm ; .arch x64 ; ldmxcsr [rsp + clean]);
     }
 
     /// Puts away every value that is in a register, and forgets every copy: what follows changes
