@@ -519,6 +519,8 @@ impl Generator<'_> {
                 self.b.get(Global(slot::FP_STATUS))
             } else {
                 let a = self.int();
+                // A word of 32 bits.
+                let a = self.b.bin_const(BinOp::And, Width::W64, a, 0xffff_ffff);
                 self.b.set(Global(slot::FP_STATUS), a);
                 a
             };
