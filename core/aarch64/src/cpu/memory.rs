@@ -1,7 +1,7 @@
 //! Memory accesses off the fast path: TLB misses, page crossings, devices, faults.
 
 use ferrite_ir::env::AtomicPlace;
-use ferrite_ir::{Align, AtomicOp, Leave, Mem, VcpuBlock, slot};
+use ferrite_ir::{Align, AtomicOp, Leave, Mem, Size, VcpuBlock, interp, slot};
 use ferrite_ram::{GuestPhys, GuestVirt, PAGE_SIZE, RamOffset};
 
 use super::CpuEnv;
@@ -470,8 +470,17 @@ impl CpuEnv<'_> {
 
     /// DC ZVA.
     pub(crate) fn zero_block(&mut self, block: &mut VcpuBlock, va: u64) -> Result<(), Leave> {
+        let start = va & !(ZERO_BLOCK - 1);
+        let unit = Mem::plain(Size::B16);
+        let quick = |env: &Self, block: &_, offset| {
+            interp::store_vector_any(env, block, start + offset, 0, unit).is_some()
+        };
+        // A block lies within a page, so that either all of it takes the fast path or nothing.
+        if (0..ZERO_BLOCK).step_by(16).all(|at| quick(self, block, at)) {
+            return Ok(());
+        }
         let data = Data {
-            va: va & !(ZERO_BLOCK - 1),
+            va: start,
             bytes: ZERO_BLOCK,
             write: true,
             atomic: false,

@@ -149,6 +149,9 @@ fn is_fp(encoding: Encoding) -> bool {
     encoding == special::FPCR || encoding == special::FPSR
 }
 
+/// DC ZVA.
+const DC_ZVA: Encoding = Encoding::new(1, 3, 7, 4, 1);
+
 impl Visitor for Translator {
     type Output = Outcome;
 
@@ -262,6 +265,11 @@ impl Visitor for Translator {
         let encoding = pack(1, i.op1, i.crn, i.crm, i.op2);
         let row = table::lookup(encoding).ok_or(Undefined)?;
         let value = self.x(i.rt);
+        if encoding == DC_ZVA && self.cx.el > 0 {
+            // Kernels clear pages with it; above EL0 nothing traps it.
+            self.b.call_void(helper::DC_ZVA, &[value]);
+            return Ok(Flow::Next);
+        }
         let packed = self.b.iconst(encoding.0.into());
         let rt = self.b.iconst(i.rt.into());
         self.b.call_void(helper::SYS, &[packed, value, rt]);

@@ -99,8 +99,7 @@ impl Runner {
             self.compiled = true;
             let other = self.run_one_way(case);
             assert_eq!(
-                other.after,
-                run.after,
+                other.after, run.after,
                 "compiled and interpreted: {:08x} after {:08x?}",
                 case.word, case.prefix
             );

@@ -63,9 +63,7 @@ impl Access {
             Op::AtomicCas { d, old, new, .. } => {
                 ([Some(new), None], [Some(old), None], [Some(d), None])
             }
-            Op::AtomicCasPair { d, old, new, .. } => {
-                (new.map(Some), old.map(Some), d.map(Some))
-            }
+            Op::AtomicCasPair { d, old, new, .. } => (new.map(Some), old.map(Some), d.map(Some)),
             _ => return None,
         };
         Some(Self {

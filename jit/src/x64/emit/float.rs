@@ -37,6 +37,8 @@ enum Agree {
     Finite,
     /// Normal ones.
     Normal,
+    /// Normal ones, and those of products that are exactly zero.
+    Product,
 }
 
 /// The arithmetic instructions, by the low byte of their opcode.
@@ -44,7 +46,7 @@ fn arithmetic(op: FloatOp) -> Option<(u8, Agree)> {
     Some(match op {
         FloatOp::Add => (0x58, Agree::Finite),
         FloatOp::Sub => (0x5c, Agree::Finite),
-        FloatOp::Mul => (0x59, Agree::Normal),
+        FloatOp::Mul => (0x59, Agree::Product),
         FloatOp::Div => (0x5e, Agree::Normal),
         FloatOp::Sqrt => (0x51, Agree::Normal),
         _ => return None,
@@ -177,7 +179,7 @@ impl Emitter<'_> {
         a: Vector,
         d: Vector,
     ) -> bool {
-        if shape.count > 1 && shape.bits() == 64 && agree == Agree::Normal {
+        if shape.count > 1 && shape.bits() == 64 && agree != Agree::Finite {
             return false;
         }
         let x = self.vector(a);
@@ -201,9 +203,53 @@ impl Emitter<'_> {
         let rex = 0x40 | y >> 3;
         self.asm.extend([rex, 0x0f, code, 0xc0 | (y & 7)]);
         self.check(agree, shape, &mut slow);
+        self.allow_zero_product(agree, shape, [x, y], &mut slow);
         self.cut_vector(d, shape);
         self.outline(WideOp::Float(op), shape, 0, o, slow);
         true
+    }
+
+    /// Lets a result pass that failed the last check, if it is finite and a factor is zero.
+    fn allow_zero_product(
+        &mut self,
+        agree: Agree,
+        shape: Shape,
+        factors: [u8; 2],
+        slow: &mut Vec<usize>,
+    ) {
+        if agree != Agree::Product || shape.count != 1 {
+            return;
+        }
+        if let Some(from) = slow.pop() {
+            self.cold.push(Cold::ZeroProduct {
+                from,
+                back: self.here(),
+                double: shape.lane == Lane::D,
+                factors,
+            });
+        }
+    }
+
+    /// The code for that; what does not pass goes on to the call that comes next.
+    pub(super) fn cold_zero_product(&mut self, double: bool, factors: [u8; 2]) -> [usize; 2] {
+        let top = if double { 0x7ff_u64 << 53 } else { 0xff << 24 };
+        let twice = |e: &mut Self, x: u8| {
+            if double {
+                dynasm!(e.asm ; .arch x64 ; movq rax, Rx(x) ; add rax, rax);
+            } else {
+                dynasm!(e.asm ; .arch x64 ; movd eax, Rx(x) ; add eax, eax);
+            }
+        };
+        twice(self, 0);
+        self.constant(RCX, top);
+        dynasm!(self.asm ; .arch x64 ; cmp rax, rcx);
+        let infinite = self.branch(cc::NOT_BELOW);
+        twice(self, factors[0]);
+        let zero = self.skip(cc::EQUAL);
+        twice(self, factors[1]);
+        let other = self.branch(cc::NOT_EQUAL);
+        self.land_short(zero);
+        [infinite, other]
     }
 
     fn fused(
@@ -235,7 +281,8 @@ impl Emitter<'_> {
             code + scalar,
             0xc0 | (c & 7),
         ]);
-        self.check(Agree::Normal, shape, &mut slow);
+        self.check(Agree::Product, shape, &mut slow);
+        self.allow_zero_product(Agree::Product, shape, [b, c], &mut slow);
         self.cut_vector(d, shape);
         self.outline(WideOp::Float(op), shape, 0, o, slow);
         true
@@ -272,7 +319,7 @@ impl Emitter<'_> {
                 dynasm!(self.asm ; .arch x64 ; cmp eax, top);
                 self.branch(cc::EQUAL)
             }
-            Agree::Normal => {
+            Agree::Normal | Agree::Product => {
                 // The least normal number may have been rounded up from below.
                 dynasm!(self.asm ; .arch x64 ; sub eax, 2 ; cmp eax, top - 3);
                 self.branch(cc::ABOVE)
@@ -294,7 +341,7 @@ impl Emitter<'_> {
             _ => dynasm!(self.asm ; .arch x64 ; pcmpeqq xmm1, Rx(EXTRA)),
         }
         dynasm!(self.asm ; .arch x64 ; pmovmskb eax, xmm1);
-        if agree == Agree::Normal {
+        if agree != Agree::Finite {
             // Those whose exponent is not above the least.
             dynasm!(self.asm ; .arch x64 ; movaps xmm1, xmm0 ; pand xmm1, Rx(EXTRA));
             self.pool_to(EXTRA, least);
@@ -324,7 +371,8 @@ impl Emitter<'_> {
             ..self.blank_entry(op, shape, imm, o)
         };
         let entry = self.wide_entry(entry);
-        let vectors = o.v.map(|v| v.map(|v| self.vectors.value(v.0).register as u8));
+        let vectors =
+            o.v.map(|v| v.map(|v| self.vectors.value(v.0).register as u8));
         let integer = o.int.map(|a| self.ints.value(a.0).register as u8);
         let result = match o.d {
             Value::Int(d) => Into::Slot(self.ints.value(d.0).register as u8, RESULT),
@@ -402,14 +450,7 @@ impl Emitter<'_> {
         true
     }
 
-    fn to_integer(
-        &mut self,
-        op: FloatOp,
-        shape: Shape,
-        imm: u32,
-        o: &Operands,
-        a: Vector,
-    ) -> bool {
+    fn to_integer(&mut self, op: FloatOp, shape: Shape, imm: u32, o: &Operands, a: Vector) -> bool {
         let Value::Int(d) = o.d else { return false };
         let x = self.vector(a);
         let to = self.result(d);
@@ -435,14 +476,7 @@ impl Emitter<'_> {
         true
     }
 
-    fn convert(
-        &mut self,
-        op: FloatOp,
-        shape: Shape,
-        o: &Operands,
-        a: Vector,
-        d: Vector,
-    ) -> bool {
+    fn convert(&mut self, op: FloatOp, shape: Shape, o: &Operands, a: Vector, d: Vector) -> bool {
         let x = self.vector(a);
         let mut slow = vec![self.controlled()];
         dynasm!(self.asm ; .arch x64 ; xorps xmm0, xmm0);

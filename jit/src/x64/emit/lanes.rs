@@ -5,8 +5,8 @@ use dynasmrt::DynasmApi;
 use ferrite_ir::{Int, Value, Vector};
 use ferrite_simd::{Lane, LaneOp, Shape};
 
-use super::wide::Operands;
 use super::Emitter;
+use super::wide::Operands;
 
 /// An SSE instruction `66 0F op` or `66 0F 38 op` of two vector registers.
 #[derive(Clone, Copy)]
@@ -252,9 +252,31 @@ impl Emitter<'_> {
                     dynasm!(e.asm ; .arch x64 ; palignr Rx(to), Rx(a), BYTE bytes);
                 })
             }
-            (LaneOp::Uzp1 | LaneOp::Uzp2, Some(b))
-                if lane == Lane::S && shape.bits() == 128 =>
+            (LaneOp::Umaxp | LaneOp::Uminp | LaneOp::Addp, Some(b))
+                if lane == Lane::B && shape.bits() == 128 =>
             {
+                let rows = match op {
+                    LaneOp::Umaxp => MAX_UNSIGNED,
+                    LaneOp::Uminp => MIN_UNSIGNED,
+                    _ => ADD,
+                };
+                let Some(sse) = rows[0] else { return false };
+                self.into_vector(o, shape, |e, to| {
+                    let (a, b) = (e.vector(a), e.vector(b));
+                    e.pairs(sse, to, a);
+                    e.pairs(sse, 1, b);
+                    dynasm!(e.asm ; .arch x64 ; packuswb Rx(to), xmm1);
+                })
+            }
+            (LaneOp::Shrn | LaneOp::Xtn, None) if shape.bits() == 64 => {
+                let imm = if op == LaneOp::Shrn { imm } else { 0 };
+                self.into_vector(o, shape, |e, to| {
+                    let a = e.vector(a);
+                    e.copy_vector(to, a);
+                    e.narrow(lane, imm as i8);
+                })
+            }
+            (LaneOp::Uzp1 | LaneOp::Uzp2, Some(b)) if lane == Lane::S && shape.bits() == 128 => {
                 let order = if op == LaneOp::Uzp1 { 0x88 } else { 0xdd_u8 } as i8;
                 self.into_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
@@ -263,6 +285,46 @@ impl Emitter<'_> {
                 })
             }
             _ => false,
+        }
+    }
+
+    /// The words of `to` = adjacent bytes of `from` combined. Changes `xmm2`.
+    fn pairs(&mut self, sse: Sse, to: u8, from: u8) {
+        self.copy_vector(to, from);
+        dynasm!(self.asm ; .arch x64 ; psrlw Rx(to), 8);
+        self.sse(sse, to, from);
+        dynasm!(self.asm
+            ; .arch x64
+            ; pcmpeqd xmm2, xmm2
+            ; psrlw xmm2, 8
+            ; pand Rx(to), xmm2
+        );
+    }
+
+    /// The low half of `xmm0` = its lanes of twice the width, right by `imm` and cut.
+    fn narrow(&mut self, to: Lane, imm: i8) {
+        match to {
+            Lane::B => dynasm!(self.asm
+                ; .arch x64
+                ; psrlw xmm0, imm
+                ; pcmpeqd xmm1, xmm1
+                ; psrlw xmm1, 8
+                ; pand xmm0, xmm1
+                ; packuswb xmm0, xmm0
+            ),
+            Lane::H => dynasm!(self.asm
+                ; .arch x64
+                ; psrld xmm0, imm
+                ; pcmpeqd xmm1, xmm1
+                ; psrld xmm1, 16
+                ; pand xmm0, xmm1
+                ; packusdw xmm0, xmm0
+            ),
+            _ => dynasm!(self.asm
+                ; .arch x64
+                ; psrlq xmm0, imm
+                ; pshufd xmm0, xmm0, 8
+            ),
         }
     }
 

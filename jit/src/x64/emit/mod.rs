@@ -146,6 +146,13 @@ enum Cold {
         argument: Argument,
         result: Into,
     },
+    /// A product may be exactly zero. If not, the call that comes next does the operation.
+    ZeroProduct {
+        from: usize,
+        back: usize,
+        double: bool,
+        factors: [u8; 2],
+    },
     /// An exit that is not linked.
     Exit { n: usize },
 }
@@ -526,8 +533,20 @@ impl<'a> Emitter<'a> {
     }
 
     fn cold_part(&mut self, region: &Region) {
+        let mut refused = Vec::new();
         for cold in std::mem::take(&mut self.cold) {
             match cold {
+                Cold::ZeroProduct {
+                    from,
+                    back,
+                    double,
+                    factors,
+                } => {
+                    self.land(from);
+                    refused.extend(self.cold_zero_product(double, factors));
+                    let end = self.jump();
+                    self.connect(end, back);
+                }
                 Cold::Entry { from, back } => self.cold_entry(region, from, back),
                 Cold::Budget { from, pc } => {
                     self.land(from);
@@ -541,7 +560,7 @@ impl<'a> Emitter<'a> {
                     argument,
                     result,
                 } => {
-                    for from in from {
+                    for from in from.into_iter().chain(refused.drain(..)) {
                         self.land(from);
                     }
                     self.cold_call(stub, site, argument, result);
