@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ferrite_devices::virtio::p9::memory_folder;
 use ferrite_machine::backend::BlockRequest;
 use ferrite_machine::clock::HostClock;
+use ferrite_machine::shared_folder::{Errno, FolderPath, MODE_REGULAR, MODE_TYPE, SharedFolder};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use crate::clock::PageClock;
 use crate::disk::PageDisk;
+use crate::net::Fetch;
 use crate::random::PageRandom;
 use crate::setup::Setup;
 use crate::tab::{Host, Next, Tab};
@@ -144,6 +147,51 @@ impl DiskRequest {
     }
 }
 
+/// A request for the network.
+#[wasm_bindgen]
+pub struct FetchRequest(Fetch);
+
+#[wasm_bindgen]
+impl FetchRequest {
+    /// What [`Machine::fetch_done`] names the request by.
+    #[wasm_bindgen(getter)]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Method, host, path and headers, as JSON: `{method, host, path, headers: [[name, value]]}`.
+    pub fn head(&self) -> String {
+        let Fetch {
+            id: _,
+            method,
+            host,
+            path,
+            headers,
+            body: _,
+        } = &self.0;
+        serde_json::json!({"method": method, "host": host, "path": path, "headers": headers})
+            .to_string()
+    }
+
+    /// What is sent along.
+    pub fn body(&self) -> Vec<u8> {
+        self.0.body.clone()
+    }
+}
+
+fn file_path(name: &str) -> Result<FolderPath, JsError> {
+    let path = memory_folder::path(name).filter(|path| path.names().count() == 1);
+    path.ok_or_else(|| JsError::new(&format!("{name}: not a file name")))
+}
+
+fn share_error(name: &str, error: Errno) -> JsError {
+    JsError::new(&match error {
+        Errno::ENOSPC => format!("{name}: the shared folder is full"),
+        Errno::ENOENT => format!("{name}: there is no such file"),
+        other => format!("{name}: {other}"),
+    })
+}
+
 /// A machine at work.
 #[wasm_bindgen]
 pub struct Machine {
@@ -215,6 +263,51 @@ impl Machine {
         if let Some(disk) = self.disks.get(disk) {
             disk.answer(tag, Err(why));
         }
+    }
+
+    /// Takes the next request for the network.
+    pub fn fetch_request(&self) -> Option<FetchRequest> {
+        self.tab.page.fetches.take().map(FetchRequest)
+    }
+
+    /// Answers a request for the network with a whole HTTP response.
+    pub fn fetch_done(&self, id: u64, response: Vec<u8>) {
+        self.tab.page.fetches.answer(id, response);
+    }
+
+    /// Puts a file into the shared folder, in the place of one of this name.
+    pub fn share_put(&self, name: &str, contents: &[u8]) -> Result<(), JsError> {
+        let mut folder = self.tab.page.folder.clone();
+        let path = file_path(name)?;
+        match folder.remove(&path, false) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(error) => return Err(share_error(name, error)),
+        }
+        folder
+            .put(path, MODE_REGULAR | 0o644, contents)
+            .map_err(|error| share_error(name, error))
+    }
+
+    /// The files at the top of the shared folder, as JSON: `[{name, size}]`.
+    pub fn share_list(&self) -> String {
+        let mut folder = self.tab.page.folder.clone();
+        let entries = folder.read_directory(&FolderPath::root());
+        let files = entries.unwrap_or_default().into_iter().filter_map(|entry| {
+            if entry.mode & MODE_TYPE != MODE_REGULAR {
+                return None;
+            }
+            let path = FolderPath::root().join(&entry.name).ok()?;
+            let size = folder.attributes(&path).ok()?.size;
+            let name = String::from_utf8_lossy(entry.name.as_bytes());
+            Some(serde_json::json!({"name": name, "size": size}))
+        });
+        serde_json::Value::from_iter(files).to_string()
+    }
+
+    /// What a file of the shared folder holds.
+    pub fn share_get(&self, name: &str) -> Result<Vec<u8>, JsError> {
+        let contents = self.tab.page.folder.get(&file_path(name)?);
+        contents.map_err(|error| share_error(name, error))
     }
 
     /// Guest instructions executed since the last reset.

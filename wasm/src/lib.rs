@@ -5,7 +5,8 @@
 //! - [`tab`]: the machine, run in slices between the worker's other tasks;
 //! - [`control`]: the machine as monitors see it;
 //! - [`monitors`]: QMP conversations, frame by frame;
-//! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network;
+//! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network; a folder in
+//!   memory is shared by 9p;
 //! - [`face`]: all of it as JavaScript classes.
 //!
 //! Nothing here blocks or sleeps. The worker calls [`tab::Tab::run`], does what the machine asks of

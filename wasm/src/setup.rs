@@ -16,6 +16,8 @@ use ferrite_devices::pci::testdev::TestDevice;
 use ferrite_devices::pci::{Address, PciDevice, Request};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::net::VirtioNet;
+use ferrite_devices::virtio::p9::memory_folder::Folder;
+use ferrite_devices::virtio::p9::{InlineServer, Server, ServerOptions, VirtioP9};
 use ferrite_devices::virtio::rng::VirtioRng;
 use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
 use ferrite_machine::backend::{BlockBackend, CharBackend, NetBackend};
@@ -25,7 +27,7 @@ use ferrite_vm::{BuildError, MachineConfig, PciSlot, VirtioSlot, Vm};
 
 use crate::control::{DiskFacts, Facts};
 use crate::disk::PageDisk;
-use crate::net::PageNet;
+use crate::net::{Fetches, PageNet};
 use crate::stream::{Nowhere, PageStream};
 use crate::tab::{Host, Tab};
 use crate::words;
@@ -184,7 +186,8 @@ impl Setup {
             uuid: config.uuid,
             disks: Vec::new(),
         };
-        (config.virtio, config.pci) = self.devices(&host, &mut facts)?;
+        let page = Page::default();
+        (config.virtio, config.pci) = self.devices(&host, &page, &mut facts)?;
         config.kernel = self.take("kernel", |line| line.kernel.clone())?;
         config.initrd = self.take("initrd", |line| line.initrd.clone())?;
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
@@ -194,7 +197,7 @@ impl Setup {
             no_reboot: self.line.no_reboot,
             no_shutdown: self.line.no_shutdown,
         });
-        let mut tab = Tab::new(vm, facts, terminal, host);
+        let mut tab = Tab::new(vm, facts, terminal, page, host);
         if !self.line.stopped {
             tab.start();
         }
@@ -219,11 +222,13 @@ impl Setup {
     fn devices(
         &mut self,
         host: &Host,
+        page: &Page,
         facts: &mut Facts,
     ) -> Result<(Vec<VirtioSlot>, Vec<PciSlot>), SetupError> {
         let mut wiring = Wiring {
             disks: &mut self.disks,
             host,
+            page,
             facts,
             cards: 0,
             mmio: Vec::new(),
@@ -293,9 +298,19 @@ fn serial(line: &CommandLine, terminal: &PageStream) -> Option<Box<dyn CharBacke
     }
 }
 
+/// What the guest's devices and the page have between them.
+#[derive(Clone, Default)]
+pub struct Page {
+    /// The folder that every 9p device shares.
+    pub folder: Folder,
+    /// Requests for the network.
+    pub fetches: Fetches,
+}
+
 struct Wiring<'a> {
     disks: &'a mut BTreeMap<PathBuf, PageDisk>,
     host: &'a Host,
+    page: &'a Page,
     facts: &'a mut Facts,
     cards: u8,
     mmio: Vec<VirtioSlot>,
@@ -332,8 +347,18 @@ impl Wiring<'_> {
             DeviceKind::Serial | DeviceKind::Console { .. } | DeviceKind::SerialPort { .. } => {
                 return Err(SetupError::NotHere("a virtio serial port".to_owned()));
             }
-            DeviceKind::P9 { .. } => {
-                return Err(SetupError::NotHere("a 9p folder".to_owned()));
+            DeviceKind::P9 { fsdev, mount_tag } => {
+                let spec = line.fsdevs.iter().find(|f| f.id == *fsdev);
+                let spec = spec.ok_or_else(|| undefined("fsdev", fsdev))?;
+                let options = ServerOptions {
+                    read_only: spec.read_only,
+                    ..ServerOptions::default()
+                };
+                let server = Server::new(Box::new(self.page.folder.clone()), options);
+                let server = Box::new(InlineServer::new(server));
+                let device = VirtioP9::new(mount_tag, server);
+                let device = device.map_err(|e| SetupError::Device(e.to_string()))?;
+                return self.put(id, place, Box::new(device));
             }
             DeviceKind::RootPort { slot, port } => Box::new(RootPort::new(*slot, *port)),
             DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
@@ -426,7 +451,11 @@ impl Wiring<'_> {
             restrict: spec.restrict,
             ..Options::default()
         };
-        let host = PageNet::new((self.host.clock)(), (self.host.random)());
+        let host = PageNet::new(
+            (self.host.clock)(),
+            (self.host.random)(),
+            self.page.fetches.clone(),
+        );
         Ok(Box::new(UserNet::new(Box::new(host), &options)?))
     }
 

@@ -10,6 +10,7 @@ use ferrite_vm::{Slice, Vm};
 
 use crate::control::{Control, Facts, announce};
 use crate::monitors::Monitors;
+use crate::setup::Page;
 use crate::stream::PageStream;
 
 /// What a machine needs of the page: makers of clocks and of random sources.
@@ -54,6 +55,8 @@ pub struct Tab {
     vm: Vm,
     facts: Facts,
     terminal: PageStream,
+    /// Its folder and its network.
+    pub page: Page,
     events: Events,
     /// Its QMP conversations.
     pub monitors: Monitors,
@@ -61,11 +64,12 @@ pub struct Tab {
 }
 
 impl Tab {
-    pub(crate) fn new(vm: Vm, facts: Facts, terminal: PageStream, host: Host) -> Self {
+    pub(crate) fn new(vm: Vm, facts: Facts, terminal: PageStream, page: Page, host: Host) -> Self {
         Self {
             vm,
             facts,
             terminal,
+            page,
             events: Events::new((host.event_clock)()),
             monitors: Monitors::default(),
             clock: (host.clock)(),

@@ -6,13 +6,18 @@
 
 #![no_main]
 
-use ferrite_devices::virtio::p9::memory_folder::{Folder, path};
+use ferrite_devices::virtio::p9::memory_folder::{self, Folder};
 use ferrite_devices::virtio::p9::{Server, ServerOptions};
 use ferrite_fuzz::Input;
 use ferrite_machine::shared_folder::{FolderPath, MODE_DIRECTORY, MODE_REGULAR, MODE_SYMLINK};
 use libfuzzer_sys::fuzz_target;
 
 const VERSION: u8 = 100;
+
+/// The path with these names, which are good ones.
+fn path(text: &str) -> FolderPath {
+    memory_folder::path(text).expect("good names")
+}
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let len = 7 + body.len() as u32;

@@ -1,42 +1,72 @@
-//! A shared folder that lives in memory, for tests and fuzzers.
+//! A shared folder that lives in memory: what a host without files shares, and what tests use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_machine::shared_folder::{
     Attributes, DirEntry, Errno, FileName, FileSystemInfo, FolderPath, FolderResult,
-    MODE_DIRECTORY, MODE_REGULAR, MODE_SYMLINK, MODE_TYPE, OpenFile, OpenMode, SetAttributes,
-    SharedFolder,
+    MAX_DIRECTORY_ENTRIES, MODE_DIRECTORY, MODE_REGULAR, MODE_SYMLINK, MODE_TYPE, OpenFile,
+    OpenMode, SetAttributes, SharedFolder,
 };
 
-/// A file, directory or symbolic link.
-#[derive(Clone, Debug)]
+/// Bytes that a folder holds at most.
+const CAPACITY: u64 = 256 << 20;
+/// Files, directories and links that it holds at most.
+const MAX_NODES: usize = 1 << 16;
+/// Bytes in a block, as `statfs` tells them.
+const BLOCK: u32 = 4096;
+
+/// A file, directory or symbolic link. Names and open files share it.
+#[derive(Debug)]
 struct Node {
     mode: u32,
     id: u64,
+    links: u64,
     data: Vec<u8>,
+}
+
+impl Node {
+    fn attributes(&self) -> Attributes {
+        let size = self.data.len() as u64;
+        Attributes {
+            id: self.id,
+            mode: self.mode,
+            size,
+            links: self.links,
+            block_size: BLOCK.into(),
+            blocks: size.div_ceil(512),
+            ..Attributes::default()
+        }
+    }
+}
+
+type Shared<T> = Arc<Mutex<T>>;
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Nodes by path.
 #[derive(Default)]
 struct Tree {
-    nodes: BTreeMap<FolderPath, Node>,
+    nodes: BTreeMap<FolderPath, Shared<Node>>,
     next_id: u64,
 }
 
 /// A folder that lives in memory. Clones are the same folder.
 #[derive(Clone)]
-pub struct Folder(Arc<Mutex<Tree>>);
+pub struct Folder {
+    tree: Shared<Tree>,
+    /// Bytes of all files.
+    used: Shared<u64>,
+}
 
-/// The path with these names, which must be good ones.
-///
-/// # Panics
-/// When a name is not.
+/// The path with these names; `None` if one of them is no good.
 #[must_use]
-pub fn path(text: &str) -> FolderPath {
-    let names = text.split('/').filter(|n| !n.is_empty());
-    names.fold(FolderPath::root(), |at, name| {
-        at.join(&FileName::new(name.as_bytes()).unwrap()).unwrap()
+pub fn path(text: &str) -> Option<FolderPath> {
+    let mut names = text.split('/').filter(|n| !n.is_empty());
+    names.try_fold(FolderPath::root(), |at, name| {
+        at.join(&FileName::new(name.as_bytes()).ok()?).ok()
     })
 }
 
@@ -50,40 +80,52 @@ impl Folder {
     /// An empty folder.
     #[must_use]
     pub fn new() -> Self {
-        let folder = Self(Arc::default());
-        folder
-            .put(FolderPath::root(), MODE_DIRECTORY | 0o755, b"")
-            .unwrap();
-        folder
+        let root = Node {
+            mode: MODE_DIRECTORY | 0o755,
+            id: 0,
+            links: 1,
+            data: Vec::new(),
+        };
+        let tree = Tree {
+            nodes: BTreeMap::from([(FolderPath::root(), Arc::new(Mutex::new(root)))]),
+            next_id: 1,
+        };
+        Self {
+            tree: Arc::new(Mutex::new(tree)),
+            used: Arc::default(),
+        }
     }
 
     /// Adds a file, directory or symbolic link by its mode.
     pub fn put(&self, at: FolderPath, mode: u32, data: &[u8]) -> FolderResult<()> {
-        let mut tree = self.tree();
-        let parent = tree.nodes.get(&at.parent());
-        if parent.is_some_and(|p| p.mode & MODE_TYPE != MODE_DIRECTORY) {
-            return Err(Errno::ENOTDIR);
-        }
-        if tree.nodes.contains_key(&at) {
-            return Err(Errno::EEXIST);
-        }
-        tree.next_id += 1;
-        let id = tree.next_id;
-        tree.nodes.insert(
-            at,
-            Node {
-                mode,
-                id,
-                data: data.to_vec(),
-            },
-        );
+        let id = {
+            let mut tree = lock(&self.tree);
+            tree.next_id += 1;
+            tree.next_id
+        };
+        let node = Arc::new(Mutex::new(Node {
+            mode,
+            id,
+            links: 0,
+            data: Vec::new(),
+        }));
+        self.name(at, &node)?;
+        self.resize(&mut lock(&node), data.len() as u64)?;
+        lock(&node).data.copy_from_slice(data);
         Ok(())
+    }
+
+    /// What the file at `at` holds.
+    pub fn get(&self, at: &FolderPath) -> FolderResult<Vec<u8>> {
+        let node = self.find(at)?;
+        let contents = lock(&node).data.clone();
+        Ok(contents)
     }
 
     /// Whether there is something at `at`.
     #[must_use]
     pub fn contains(&self, at: &FolderPath) -> bool {
-        self.tree().nodes.contains_key(at)
+        lock(&self.tree).nodes.contains_key(at)
     }
 
     /// How many files, directories and links there are, the folder itself among them.
@@ -93,82 +135,141 @@ impl Folder {
         reason = "the folder itself is always there"
     )]
     pub fn len(&self) -> usize {
-        self.tree().nodes.len()
+        lock(&self.tree).nodes.len()
     }
 
-    fn tree(&self) -> MutexGuard<'_, Tree> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn find(&self, at: &FolderPath) -> FolderResult<Shared<Node>> {
+        lock(&self.tree).nodes.get(at).cloned().ok_or(Errno::ENOENT)
     }
 
-    fn with<T>(&self, at: &FolderPath, body: impl FnOnce(&mut Node) -> T) -> FolderResult<T> {
-        let mut tree = self.tree();
-        tree.nodes.get_mut(at).map(body).ok_or(Errno::ENOENT)
+    /// Gives a node a name that is free.
+    fn name(&self, at: FolderPath, node: &Shared<Node>) -> FolderResult<()> {
+        let mut tree = lock(&self.tree);
+        let parent = tree.nodes.get(&at.parent()).ok_or(Errno::ENOENT)?;
+        if lock(parent).mode & MODE_TYPE != MODE_DIRECTORY {
+            return Err(Errno::ENOTDIR);
+        }
+        if tree.nodes.contains_key(&at) {
+            return Err(Errno::EEXIST);
+        }
+        if tree.nodes.len() >= MAX_NODES {
+            return Err(Errno::ENOSPC);
+        }
+        lock(node).links += 1;
+        tree.nodes.insert(at, Arc::clone(node));
+        Ok(())
+    }
+
+    /// Sets a file's size, within what the folder may hold.
+    fn resize(&self, node: &mut Node, size: u64) -> FolderResult<()> {
+        let mut used = lock(&self.used);
+        let old = node.data.len() as u64;
+        let after = (*used - old).checked_add(size).ok_or(Errno::EFBIG)?;
+        if after > CAPACITY && size > old {
+            return Err(Errno::ENOSPC);
+        }
+        // At most the capacity, or less than before.
+        node.data.resize(size as usize, 0);
+        *used = after;
+        Ok(())
+    }
+
+    /// Takes a name from a node; its bytes are free when nothing has it open.
+    fn forget(&self, node: &Shared<Node>) {
+        let mut inner = lock(node);
+        inner.links = inner.links.saturating_sub(1);
+        // The caller's reference and the tree's former one are all that is left.
+        if inner.links == 0 && Arc::strong_count(node) <= 1 {
+            *lock(&self.used) -= inner.data.len() as u64;
+            inner.data = Vec::new();
+        }
     }
 }
 
-struct Handle(Folder, FolderPath);
+struct Handle {
+    folder: Folder,
+    node: Shared<Node>,
+    append: bool,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut node = lock(&self.node);
+        if node.links == 0 && Arc::strong_count(&self.node) <= 1 {
+            *lock(&self.folder.used) -= node.data.len() as u64;
+            node.data = Vec::new();
+        }
+    }
+}
 
 impl OpenFile for Handle {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> FolderResult<usize> {
-        self.0.with(&self.1, |node| {
-            let data = node.data.get(offset as usize..).unwrap_or_default();
-            let len = data.len().min(into.len());
-            into[..len].copy_from_slice(&data[..len]);
-            len
-        })
+        let node = lock(&self.node);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let data = node.data.get(offset..).unwrap_or_default();
+        let len = data.len().min(into.len());
+        into[..len].copy_from_slice(&data[..len]);
+        Ok(len)
     }
+
     fn write_at(&mut self, offset: u64, from: &[u8]) -> FolderResult<usize> {
-        if offset > 1 << 20 {
-            return Err(Errno::EFBIG);
+        let mut node = lock(&self.node);
+        let size = node.data.len() as u64;
+        let offset = if self.append { size } else { offset };
+        let end = offset.checked_add(from.len() as u64).ok_or(Errno::EFBIG)?;
+        if end > size {
+            self.folder.resize(&mut node, end)?;
         }
-        self.0.with(&self.1, |node| {
-            let end = offset as usize + from.len();
-            node.data.resize(node.data.len().max(end), 0);
-            node.data[offset as usize..end].copy_from_slice(from);
-            from.len()
-        })
+        // Inside the file, which is in memory.
+        node.data[offset as usize..end as usize].copy_from_slice(from);
+        Ok(from.len())
     }
+
     fn sync(&mut self, _data_only: bool) -> FolderResult<()> {
         Ok(())
     }
+
     fn attributes(&mut self) -> FolderResult<Attributes> {
-        self.0.attributes(&self.1)
+        Ok(lock(&self.node).attributes())
     }
+
     fn set_size(&mut self, size: u64) -> FolderResult<()> {
-        self.0.with(&self.1, |node| {
-            node.data.resize(size.min(1 << 20) as usize, 0)
-        })
+        self.folder.resize(&mut lock(&self.node), size)
     }
 }
 
 impl SharedFolder for Folder {
     fn attributes(&mut self, path: &FolderPath) -> FolderResult<Attributes> {
-        self.with(path, |node| Attributes {
-            id: node.id,
-            mode: node.mode,
-            size: node.data.len() as u64,
-            links: 1,
-            ..Attributes::default()
-        })
+        let node = self.find(path)?;
+        let attributes = lock(&node).attributes();
+        Ok(attributes)
     }
+
     fn set_attributes(&mut self, path: &FolderPath, set: &SetAttributes) -> FolderResult<()> {
-        self.with(path, |node| {
-            if let Some(mode) = set.mode {
-                node.mode = node.mode & MODE_TYPE | mode;
-            }
-            if let Some(size) = set.size {
-                node.data.resize(size.min(1 << 20) as usize, 0);
-            }
-        })
+        let node = self.find(path)?;
+        let mut node = lock(&node);
+        if let Some(mode) = set.mode {
+            node.mode = node.mode & MODE_TYPE | mode & !MODE_TYPE;
+        }
+        match set.size {
+            Some(_) if node.mode & MODE_TYPE != MODE_REGULAR => Err(Errno::EISDIR),
+            Some(size) => self.resize(&mut node, size),
+            None => Ok(()),
+        }
     }
+
     fn open(&mut self, path: &FolderPath, mode: OpenMode) -> FolderResult<Box<dyn OpenFile>> {
-        self.with(path, |node| {
-            if mode.truncate {
-                node.data.clear();
-            }
-        })?;
-        Ok(Box::new(Handle(self.clone(), path.clone())))
+        let node = self.find(path)?;
+        if mode.truncate {
+            self.resize(&mut lock(&node), 0)?;
+        }
+        Ok(Box::new(Handle {
+            folder: self.clone(),
+            node,
+            append: mode.append,
+        }))
     }
+
     fn create(
         &mut self,
         path: &FolderPath,
@@ -176,37 +277,49 @@ impl SharedFolder for Folder {
         permissions: u32,
         _gid: u32,
     ) -> FolderResult<Box<dyn OpenFile>> {
-        match self.put(path.clone(), MODE_REGULAR | permissions, b"") {
+        match self.put(path.clone(), MODE_REGULAR | permissions & !MODE_TYPE, b"") {
             Err(Errno::EEXIST) if !mode.exclusive => {}
             other => other?,
         }
         self.open(path, mode)
     }
+
     fn read_directory(&mut self, path: &FolderPath) -> FolderResult<Vec<DirEntry>> {
-        let tree = self.tree();
+        let tree = lock(&self.tree);
         let inside = tree.nodes.iter().filter_map(|(at, node)| {
             let (parent, name) = at.split()?;
-            (parent == *path).then(|| DirEntry {
-                name: FileName::new(name).unwrap(),
+            let node = lock(node);
+            (parent == *path).then_some(DirEntry {
+                // Paths are made of good names.
+                name: FileName::new(name).ok()?,
                 id: node.id,
                 mode: node.mode,
             })
         });
-        Ok(inside.collect())
+        // There are fewer nodes than the limit.
+        Ok(inside.take(MAX_DIRECTORY_ENTRIES).collect())
     }
+
     fn make_directory(&mut self, path: &FolderPath, mode: u32, _gid: u32) -> FolderResult<()> {
-        self.put(path.clone(), MODE_DIRECTORY | mode, b"")
+        self.put(path.clone(), MODE_DIRECTORY | mode & !MODE_TYPE, b"")
     }
+
     fn symlink(&mut self, path: &FolderPath, target: &[u8], _gid: u32) -> FolderResult<()> {
         self.put(path.clone(), MODE_SYMLINK | 0o777, target)
     }
+
     fn link(&mut self, existing: &FolderPath, new: &FolderPath) -> FolderResult<()> {
-        let node = self.with(existing, |node| node.clone())?;
-        self.put(new.clone(), node.mode, &node.data)
+        let node = self.find(existing)?;
+        if lock(&node).mode & MODE_TYPE == MODE_DIRECTORY {
+            return Err(Errno::EPERM);
+        }
+        self.name(new.clone(), &node)
     }
+
     fn read_link(&mut self, path: &FolderPath) -> FolderResult<Vec<u8>> {
-        self.with(path, |node| node.data.clone())
+        self.get(path)
     }
+
     fn remove(&mut self, path: &FolderPath, directory: bool) -> FolderResult<()> {
         let is_directory = self.attributes(path)?.is_directory();
         if is_directory != directory {
@@ -216,30 +329,63 @@ impl SharedFolder for Folder {
                 Errno::EISDIR
             });
         }
-        if !self.read_directory(path)?.is_empty() {
+        if path.split().is_none() {
+            return Err(Errno::EBUSY);
+        }
+        if directory && !self.read_directory(path)?.is_empty() {
             return Err(Errno::ENOTEMPTY);
         }
-        self.tree().nodes.remove(path);
-        Ok(())
-    }
-    fn rename(&mut self, from: &FolderPath, to: &FolderPath) -> FolderResult<()> {
-        let mut tree = self.tree();
-        tree.nodes.get(from).ok_or(Errno::ENOENT)?;
-        let old = std::mem::take(&mut tree.nodes);
-        for (at, node) in old {
-            tree.nodes.insert(at.moved(from, to)?, node);
+        let removed = lock(&self.tree).nodes.remove(path);
+        if let Some(node) = removed {
+            self.forget(&node);
         }
         Ok(())
     }
+
+    fn rename(&mut self, from: &FolderPath, to: &FolderPath) -> FolderResult<()> {
+        let moving = self.find(from)?;
+        if from == to {
+            return Ok(());
+        }
+        if from.split().is_none() || to.moved(from, to)? != *to {
+            return Err(Errno::EINVAL);
+        }
+        if let Ok(there) = self.find(to) {
+            if Arc::ptr_eq(&there, &moving) {
+                return Ok(());
+            }
+            drop(there);
+            let directory = lock(&moving).mode & MODE_TYPE == MODE_DIRECTORY;
+            self.remove(to, directory)?;
+        }
+        let mut tree = lock(&self.tree);
+        let parent = tree.nodes.get(&to.parent()).ok_or(Errno::ENOENT)?;
+        if lock(parent).mode & MODE_TYPE != MODE_DIRECTORY {
+            return Err(Errno::ENOTDIR);
+        }
+        let moved = tree.nodes.keys().map(|at| at.moved(from, to));
+        let moved: Vec<FolderPath> = moved.collect::<FolderResult<_>>()?;
+        let nodes = std::mem::take(&mut tree.nodes).into_values();
+        tree.nodes = moved.into_iter().zip(nodes).collect();
+        Ok(())
+    }
+
     fn sync_directory(&mut self, _path: &FolderPath) -> FolderResult<()> {
         Ok(())
     }
+
     fn info(&mut self, _path: &FolderPath) -> FolderResult<FileSystemInfo> {
+        let block = u64::from(BLOCK);
+        let free = CAPACITY.saturating_sub(*lock(&self.used)) / block;
         Ok(FileSystemInfo {
-            block_size: 4096,
-            blocks: 77,
+            block_size: BLOCK,
+            blocks: CAPACITY / block,
+            blocks_free: free,
+            blocks_available: free,
+            files: MAX_NODES as u64,
+            files_free: (MAX_NODES - self.len().min(MAX_NODES)) as u64,
+            id: 0,
             name_max: 255,
-            ..Default::default()
         })
     }
 }

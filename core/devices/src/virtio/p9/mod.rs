@@ -6,7 +6,6 @@
 //! [`SharedFolder`](ferrite_machine::shared_folder::SharedFolder), inline or wherever the host lets
 //! it run.
 
-#[cfg(any(test, feature = "fake"))]
 pub mod memory_folder;
 pub mod message;
 pub mod server;

@@ -1,6 +1,6 @@
 use ferrite_machine::shared_folder::{FolderPath, MODE_DIRECTORY, MODE_REGULAR, MODE_SYMLINK};
 
-use super::memory_folder::{Folder, path};
+use super::memory_folder::{self, Folder};
 use super::{InlineServer, Server, ServerOptions, VirtioP9};
 use crate::virtio::guest::{DRIVERS, Guest, Random};
 
@@ -23,6 +23,30 @@ impl Message {
     }
 }
 
+#[test]
+fn a_file_without_a_name_stays_while_it_is_open() {
+    use ferrite_machine::shared_folder::{Errno, OpenMode, SharedFolder};
+    let mut folder = Folder::new();
+    folder.put(path("a"), MODE_REGULAR | 0o644, b"abc").unwrap();
+    folder.link(&path("a"), &path("b")).unwrap();
+    let mut open = folder.open(&path("a"), OpenMode::default()).unwrap();
+    folder.remove(&path("a"), false).unwrap();
+    folder.rename(&path("b"), &path("c")).unwrap();
+    assert_eq!(folder.get(&path("c")).unwrap(), b"abc");
+    folder.remove(&path("c"), false).unwrap();
+    let mut bytes = [0; 4];
+    assert_eq!(open.read_at(0, &mut bytes), Ok(3));
+    let used = |folder: &mut Folder| {
+        let info = folder.info(&FolderPath::root()).unwrap();
+        info.blocks - info.blocks_free
+    };
+    assert_eq!(open.write_at(5000, b"x"), Ok(1));
+    assert_eq!(used(&mut folder), 2);
+    assert_eq!(open.set_size(1 << 40), Err(Errno::ENOSPC));
+    drop(open);
+    assert_eq!(used(&mut folder), 0);
+}
+
 fn body() -> Message {
     Message::default()
 }
@@ -33,6 +57,11 @@ struct Client {
 }
 
 const MSIZE: u32 = 8192;
+
+/// The path with these names, which are good ones.
+fn path(text: &str) -> FolderPath {
+    memory_folder::path(text).unwrap()
+}
 
 impl Client {
     fn new(options: ServerOptions) -> Self {
@@ -362,7 +391,10 @@ fn locks_are_granted_and_the_file_system_described() {
         body().n(1, 2).n(8, 5).n(8, 6).n(4, 42).s("me").0
     );
     let info = client.ok(8, body().fid(0));
-    assert_eq!(info[..16], body().n(4, 0x0102_1997).n(4, 4096).n(8, 77).0);
+    assert_eq!(
+        info[..16],
+        body().n(4, 0x0102_1997).n(4, 4096).n(8, 65536).0
+    );
     assert_eq!(client.ok(108, body().n(2, 9)), []);
 }
 

@@ -1,0 +1,161 @@
+//! The network of a page. It has no sockets; it can `fetch`.
+//!
+//! - [`names`]: names that the guest asks for get addresses of our own choice;
+//! - [`http`]: a connection to port 80 of such an address becomes a `fetch`.
+//!
+//! Anything else is refused. What the page may fetch is the browser's to say (CORS).
+
+pub mod http;
+pub mod names;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ferrite_machine::backend::RandomSource;
+use ferrite_machine::clock::HostClock;
+use ferrite_net::host::{HostListener, HostNet, HostPing, HostTcp, HostUdp};
+
+use self::http::HttpConnection;
+use self::names::{NameServer, Names};
+
+const NS_PER_MS: u64 = 1_000_000;
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
+/// Where web servers listen.
+const HTTP_PORT: u16 = 80;
+/// The address that stands for the page's name server.
+const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 18, 0, 1), DNS_PORT);
+/// Fetches that wait at most.
+const MAX_FETCHES: usize = 64;
+
+/// A request that the worker is to `fetch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// What the answer names it by.
+    pub id: u64,
+    /// `GET` and the like.
+    pub method: String,
+    /// The server's name, or its address as text.
+    pub host: String,
+    /// Path and query.
+    pub path: String,
+    /// Headers that a page may send.
+    pub headers: Vec<(String, String)>,
+    /// What is sent along.
+    pub body: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Queue {
+    asked: VecDeque<Fetch>,
+    answered: Vec<(u64, Vec<u8>)>,
+    last: u64,
+}
+
+/// Fetches between the guest's connections and the worker. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Fetches(Arc<Mutex<Queue>>);
+
+impl Fetches {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next request.
+    #[must_use]
+    pub fn take(&self) -> Option<Fetch> {
+        self.queue().asked.pop_front()
+    }
+
+    /// Answers a request with a whole HTTP response.
+    pub fn answer(&self, id: u64, response: Vec<u8>) {
+        let mut queue = self.queue();
+        // Of connections that ended meanwhile, only the latest answers are kept.
+        if queue.answered.len() >= MAX_FETCHES {
+            queue.answered.remove(0);
+        }
+        queue.answered.push((id, response));
+    }
+
+    /// Asks; `None` when too many wait.
+    fn ask(&self, mut fetch: Fetch) -> Option<u64> {
+        let mut queue = self.queue();
+        if queue.asked.len() >= MAX_FETCHES {
+            return None;
+        }
+        queue.last += 1;
+        fetch.id = queue.last;
+        queue.asked.push_back(fetch);
+        Some(queue.last)
+    }
+
+    fn take_answer(&self, id: u64) -> Option<Vec<u8>> {
+        let mut queue = self.queue();
+        let at = queue.answered.iter().position(|(of, _)| *of == id)?;
+        Some(queue.answered.swap_remove(at).1)
+    }
+}
+
+/// The host's side of a page's network.
+pub struct PageNet {
+    clock: Box<dyn HostClock>,
+    random: Box<dyn RandomSource>,
+    names: Names,
+    fetches: Fetches,
+}
+
+impl PageNet {
+    /// A network that keeps time by `clock` and has its requests fetched through `fetches`.
+    #[must_use]
+    pub fn new(clock: Box<dyn HostClock>, random: Box<dyn RandomSource>, fetches: Fetches) -> Self {
+        Self {
+            clock,
+            random,
+            names: Names::default(),
+            fetches,
+        }
+    }
+}
+
+fn refused<T>() -> io::Result<T> {
+    Err(io::ErrorKind::ConnectionRefused.into())
+}
+
+impl HostNet for PageNet {
+    fn now_ms(&self) -> i64 {
+        (self.clock.monotonic_ns() / NS_PER_MS) as i64
+    }
+
+    fn random_seed(&mut self) -> io::Result<u64> {
+        let mut seed = [0; 8];
+        self.random.fill(&mut seed)?;
+        Ok(u64::from_le_bytes(seed))
+    }
+
+    fn tcp_connect(&mut self, to: SocketAddrV4) -> io::Result<Box<dyn HostTcp>> {
+        if to.port() != HTTP_PORT {
+            return refused();
+        }
+        let name = self.names.name_of(*to.ip());
+        let host = name.unwrap_or_else(|| to.ip().to_string());
+        Ok(Box::new(HttpConnection::new(host, self.fetches.clone())))
+    }
+
+    fn tcp_listen(&mut self, _at: SocketAddrV4) -> io::Result<Box<dyn HostListener>> {
+        refused()
+    }
+
+    fn udp_bind(&mut self, _at: SocketAddrV4) -> io::Result<Box<dyn HostUdp>> {
+        Ok(Box::new(NameServer::new(self.names.clone())))
+    }
+
+    fn ping(&mut self, _to: Ipv4Addr) -> io::Result<Box<dyn HostPing>> {
+        refused()
+    }
+
+    fn resolver(&mut self) -> Option<SocketAddrV4> {
+        Some(RESOLVER)
+    }
+}
