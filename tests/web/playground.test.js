@@ -84,6 +84,21 @@ test("a guest boots, answers commands and QMP, and keeps its disk over a reload"
   await type(page, "ip link set eth0 up && udhcpc -n -q -i eth0 >/dev/null 2>&1; ip -4 addr show eth0");
   await shows(page, "10.0.2.15", 60_000);
 
+  // What the guest asks of the network, the page fetches.
+  await type(page, "echo fetched: $(wget -q -O - http://page/ | grep -c Ferrite)");
+  await shows(page, "fetched: 1", 60_000);
+
+  await page.getByRole("tab", { name: "Files" }).click();
+  await page.getByLabel("Upload files").setInputFiles({ name: "hello.txt", mimeType: "text/plain", buffer: Buffer.from("uploaded-by-the-page\n") });
+  await page.getByRole("button", { name: "Download hello.txt" }).waitFor();
+  await type(page, "mount -t 9p -o trans=virtio share /mnt && cat /mnt/hello.txt && echo made-by-the-guest > /mnt/back.txt");
+  await shows(page, "uploaded-by-the-page");
+  await page.getByRole("button", { name: "Look again" }).click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download back.txt" }).click();
+  const back = await (await download).createReadStream();
+  assert.equal(String((await back.toArray())[0]), "made-by-the-guest\n");
+
   await type(page, "echo written-by-the-guest | dd of=/dev/vda bs=512 seek=7 conv=sync 2>/dev/null; sync; echo syn''ced");
   await shows(page, "synced");
   await page.reload();

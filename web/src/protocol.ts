@@ -18,6 +18,12 @@ export interface DiskInfo {
   kept: boolean;
 }
 
+/** A file of the folder that the guest shares with the page. */
+export interface SharedFile {
+  name: string;
+  size: number;
+}
+
 export interface StartMessage {
   type: "start";
   /** The command line, as typed. */
@@ -36,6 +42,9 @@ export type ToWorker =
   /** A QMP conversation: JSON texts in both directions over the port. */
   | { type: "qmp"; port: MessagePort }
   | { type: "export"; path: string }
+  | { type: "upload"; name: string; bytes: Uint8Array }
+  | { type: "download"; name: string }
+  | { type: "list" }
   | { type: "retry" }
   | { type: "fail" };
 
@@ -60,6 +69,8 @@ export type FromWorker =
   | { type: "output"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "figures"; figures: Figures }
   | { type: "exported"; path: string; blob: Blob }
+  /** The files at the top of the shared folder. */
+  | { type: "files"; files: SharedFile[] }
   /** A disk request failed; the machine waits for `retry` or `fail`. */
   | { type: "trouble"; path: string; text: string }
   | { type: "notice"; text: string }

@@ -10,6 +10,9 @@ use crate::apt::Arm64;
 use crate::initramfs;
 use crate::shell::root;
 
+/// U-Boot for `virt`, in its package.
+const U_BOOT: &str = "usr/lib/u-boot/qemu_arm64/u-boot.bin";
+
 /// A kernel and its initramfs.
 pub struct Kernel {
     /// The arm64 Image, as packaged.
@@ -42,8 +45,15 @@ pub fn fetch() -> Result<Guests> {
         generic_6_1: source.kernel("generic-6.1", "linux-image-arm64", "bookworm")?,
         cloud_6_12: source.kernel("cloud-6.12", "linux-image-cloud-arm64", "trixie")?,
         edk2: edk2.join("usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
-        u_boot: u_boot.join("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+        u_boot: u_boot.join(U_BOOT),
     })
+}
+
+/// Fetches the guests of the page's gallery: a kernel, and U-Boot.
+pub fn fetch_gallery() -> Result<(Kernel, PathBuf)> {
+    let source = Source::open()?;
+    let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
+    Ok((source.cloud_6_1()?, u_boot.join(U_BOOT)))
 }
 
 /// Fetches only the guest that demonstrations and benchmarks use.

@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `guests`.
+//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `guests`.
 //!
 //! A chore installs what it needs from Debian's packages where it can, says what to install where
 //! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
@@ -13,22 +13,30 @@ mod playground;
 mod shell;
 mod suite;
 mod wasm;
+mod web;
 
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  playground   fetch the demo guest, build, and boot it in this terminal with QMP on a WebSocket
+  playground   build the page that runs machines in a browser tab, and serve it with its guests;
+               with --terminal boot the demo guest in this terminal, with QMP on a WebSocket
   test         install what the tests need and run all of them
   bench        print ratios against QEMU
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
+  web          build the page and go through it in a browser
   guests       fetch the guests' kernels and firmware only";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
-        Some("playground") => playground::start(),
+        Some("playground") => match args.get(1).map(String::as_str) {
+            None => playground::serve(),
+            Some("--terminal") => playground::terminal(),
+            Some(other) => bail!("playground takes --terminal or nothing, not {other}"),
+        },
+        Some("web") => web::test(),
         Some("test") => suite::run_all(),
         Some("bench") => bench::run_all(),
         Some("guests") => {

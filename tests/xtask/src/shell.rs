@@ -42,6 +42,21 @@ pub fn run_with<S: AsRef<OsStr>>(
     Ok(())
 }
 
+/// The same in a folder of the work tree.
+pub fn run_in<S: AsRef<OsStr>>(
+    folder: &str,
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+) -> Result<()> {
+    let mut command = command(program, args);
+    let status = command.current_dir(root().join(folder)).status();
+    let status = status.with_context(|| format!("cannot run {program}"))?;
+    if !status.success() {
+        bail!("{program} in {folder} ended with {status}");
+    }
+    Ok(())
+}
+
 /// Runs a program and returns what it prints.
 pub fn output<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Result<String> {
     let output = command(program, args)

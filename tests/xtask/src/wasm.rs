@@ -1,11 +1,16 @@
-//! Whether the core builds for wasm32, as its rules promise.
+//! The core for wasm32: whether it builds, as its rules promise, and the browser's artefact.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 
 use crate::apt;
-use crate::shell::{have, output, progress, run, run_with};
+use crate::shell::{have, output, progress, root, run, run_with};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What every browser has that the page is meant for.
+const FEATURES: &str = "-Ctarget-feature=+simd128";
 
 /// The packages under `core/` that are part of a machine.
 const PACKAGES: [&str; 11] = [
@@ -26,17 +31,57 @@ const PACKAGES: [&str; 11] = [
 /// compiler, which brings the standard library's source.
 pub fn check_core() -> Result<()> {
     let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
+    let args = ["check", "--quiet"].into_iter().chain(packages);
+    match cargo(args, &[])? {
+        true => Ok(()),
+        false => {
+            progress(format!("left out: {}", what_is_missing()));
+            Ok(())
+        }
+    }
+}
+
+/// Builds the browser's artefact and its JavaScript module into `web/src/wasm`.
+pub fn build_module() -> Result<()> {
+    progress("building the core for the browser");
     let args = [
-        "check",
+        "build",
         "--quiet",
-        "--target",
-        TARGET,
-        "--target-dir",
-        "target/wasm",
+        "--profile",
+        "wasm",
+        "--package",
+        "ferrite-wasm",
     ];
-    let args = args.into_iter().chain(packages);
+    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        bail!("{}", what_is_missing());
+    }
+    let core = format!("target/wasm/{TARGET}/wasm/ferrite_wasm.wasm");
+    let made = root().join("web/src/wasm/ferrite_bg.wasm");
+    let time = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    if time(&made) > time(&root().join(&core)) {
+        return Ok(());
+    }
+    let args = [
+        "run",
+        "--quiet",
+        "--profile",
+        "tool",
+        "--package",
+        "ferrite-bindgen",
+        "--",
+    ];
+    run(
+        "cargo",
+        args.into_iter().chain([core.as_str(), "web/src/wasm"]),
+    )
+}
+
+/// Runs cargo for the target; false if no compiler here can do that.
+fn cargo<'a>(args: impl Iterator<Item = &'a str>, environment: &[(&str, &str)]) -> Result<bool> {
+    let args = args.chain(["--target", TARGET, "--target-dir", "target/wasm"]);
     if rustup_has_target() {
-        return run("cargo", args);
+        run_with("cargo", args, environment)?;
+        return Ok(true);
     }
     apt::install(&[
         ("/usr/bin/cargo", "cargo-web"),
@@ -48,17 +93,24 @@ pub fn check_core() -> Result<()> {
         ),
     ])?;
     if !have("/usr/bin/cargo") || !have("/usr/bin/rustc") {
-        progress(format!(
-            "left out: install rustup's target {TARGET}, or Debian's rustc-web"
-        ));
-        return Ok(());
+        return Ok(false);
     }
-    let environment = [("RUSTC", "/usr/bin/rustc"), ("RUSTC_BOOTSTRAP", "1")];
+    let debian = [
+        ("RUSTC", "/usr/bin/rustc"),
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19"),
+    ];
+    let environment: Vec<_> = debian.iter().chain(environment).copied().collect();
     run_with(
         "/usr/bin/cargo",
         args.chain(["-Zbuild-std=std,panic_abort"]),
         &environment,
-    )
+    )?;
+    Ok(true)
+}
+
+fn what_is_missing() -> String {
+    format!("install rustup's target {TARGET}, or Debian's rustc-web, to build for the browser")
 }
 
 fn rustup_has_target() -> bool {

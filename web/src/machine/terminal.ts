@@ -28,7 +28,7 @@ export class Screen {
   private readonly terminal: Terminal;
   private readonly fit = new FitAddon();
   private readonly search = new SearchAddon();
-  private readonly box = h("div", { class: "terminal" });
+  private readonly box = h("div", { class: "screen-box" });
   private readonly find: HTMLElement;
   private readonly encoder = new TextEncoder();
   /** The next key is sent with Control. */

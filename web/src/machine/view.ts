@@ -6,6 +6,7 @@ import { bytes, copy, h, save } from "../ui/dom";
 import { tabs } from "../ui/tabs";
 import { QmpConsole } from "./console";
 import { FiguresPanel } from "./figures";
+import { FilesPanel } from "./files";
 import { Qmp } from "./qmp";
 import { RelayPanel } from "./relay";
 import { Screen } from "./terminal";
@@ -22,6 +23,7 @@ export class MachineView {
   private qmp: Qmp;
   private console: QmpConsole;
   private readonly screen = new Screen((bytes) => this.session.tell({ type: "input", bytes }));
+  private readonly files = new FilesPanel((message) => this.session.tell(message));
   private readonly figures = new FiguresPanel();
   private readonly relay = new RelayPanel(() => this.session.qmp(), (n) => this.indicate(n));
   private readonly state = h("span", { class: "badge", "data-state": "loading", role: "status" }, "loading");
@@ -43,6 +45,7 @@ export class MachineView {
       ["Terminal", h("div", { class: "phone-terminal" })],
       ["QMP", this.consoleBox],
       ["Figures", this.figures.element],
+      ["Files", this.files.element],
       ["Details", this.details()],
       ["Clients", this.relay.element],
     ]);
@@ -105,6 +108,8 @@ export class MachineView {
       case "figures":
         this.setState(message.figures.state);
         return this.figures.show(message.figures);
+      case "files":
+        return this.files.show(message.files);
       case "exported":
         return save(message.path, message.blob);
       case "notice":

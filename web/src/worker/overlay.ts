@@ -45,8 +45,6 @@ async function open(dir: FileSystemDirectoryHandle, name: string): Promise<FileS
 /** Another storage with changes on top. */
 export class Overlay implements Storage {
   readonly readOnly = false;
-  private dirty = false;
-
   private constructor(
     private readonly base: Storage,
     private readonly data: FileSystemSyncAccessHandle,
@@ -97,9 +95,20 @@ export class Overlay implements Storage {
       for (let n = cluster; n * CLUSTER < end; n++) await this.fill(n, at, end);
       const part = bytes.subarray(at - offset, end - offset);
       if (this.data.write(part, { at }) !== part.length) throw new Error("this browser's storage is full");
-      for (let n = cluster; n * CLUSTER < end; n++) this.bits[n >> 3]! |= 1 << (n & 7);
-      this.dirty = true;
+      this.mark(cluster, end);
     }
+  }
+
+  /** Notes that the clusters up to byte `end` are kept now. A guest may never ask for a flush. */
+  private mark(cluster: number, end: number): void {
+    const first = cluster >> 3;
+    let news = false;
+    let n = cluster;
+    for (; n * CLUSTER < end; n++) {
+      news ||= !this.has(n);
+      this.bits[n >> 3]! |= 1 << (n & 7);
+    }
+    if (news) this.map.write(this.bits.subarray(first, ((n - 1) >> 3) + 1), { at: HEADER + first });
   }
 
   /** Copies what a write leaves of a cluster that is not there yet. */
@@ -113,9 +122,6 @@ export class Overlay implements Storage {
 
   async flush(): Promise<void> {
     this.data.flush();
-    if (!this.dirty) return;
-    this.dirty = false;
-    this.map.write(this.bits, { at: HEADER });
     this.map.flush();
   }
 

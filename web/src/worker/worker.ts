@@ -1,10 +1,11 @@
 // The machine's worker: runs it in slices and answers what it asks in between.
 
 import init, { type Machine, MachineSetup } from "../wasm/ferrite";
-import type { DiskInfo, Figures, FromWorker, StartMessage, ToWorker } from "../protocol";
+import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker } from "../protocol";
 import { type OpenDisk, Disks } from "./disks";
 import { openStorage } from "./disk";
 import { readWhole, sourceOf } from "./files";
+import { pumpFetches } from "./network";
 import { Overlay, canKeep } from "./overlay";
 import wasm from "../wasm/ferrite_bg.wasm?url";
 
@@ -94,6 +95,28 @@ class Run {
     this.kick();
   }
 
+  /** Puts a file into the shared folder. */
+  upload(name: string, bytes: Uint8Array): void {
+    try {
+      this.machine.share_put(name, bytes);
+    } catch (error) {
+      tell({ type: "notice", text: textOf(error) });
+    }
+    this.list();
+  }
+
+  download(name: string): void {
+    try {
+      tell({ type: "exported", path: name, blob: new Blob([new Uint8Array(this.machine.share_get(name))]) });
+    } catch (error) {
+      tell({ type: "notice", text: textOf(error) });
+    }
+  }
+
+  list(): void {
+    tell({ type: "files", files: JSON.parse(this.machine.share_list()) as SharedFile[] });
+  }
+
   /** Has the machine run soon. */
   private kick(): void {
     if (this.scheduled || this.ended) return;
@@ -140,6 +163,7 @@ class Run {
       // Nobody reads these.
     }
     this.disks.pump();
+    pumpFetches(this.machine, () => this.kick());
   }
 
   private figures(): void {
@@ -212,6 +236,12 @@ function obey(run: Run, message: Exclude<ToWorker, StartMessage>): void {
       return run.attach(message.port);
     case "export":
       return run.disks.export(message.path, (blob) => tell({ type: "exported", path: message.path, blob }));
+    case "upload":
+      return run.upload(message.name, message.bytes);
+    case "download":
+      return run.download(message.name);
+    case "list":
+      return run.list();
     case "retry":
       run.disks.retry();
       return run.command("cont");

@@ -1,0 +1,38 @@
+// Files to and from the guest, through the folder that it mounts by 9p.
+
+import type { SharedFile, ToWorker } from "../protocol";
+import { bytes, h } from "../ui/dom";
+
+export class FilesPanel {
+  readonly element = h("section", { class: "details", "aria-label": "Files" });
+  private readonly list = h("ul", { class: "files", "aria-label": "Shared files" });
+
+  constructor(private readonly tell: (message: ToWorker) => void) {
+    const picker = h("input", { type: "file", multiple: true, id: "upload", onchange: () => void this.upload(picker.files) });
+    const drop = (event: DragEvent) => {
+      event.preventDefault();
+      void this.upload(event.dataTransfer?.files ?? null);
+    };
+    this.element.append(
+      h("p", {}, "A folder that this page and the guest share. In the guest: ", h("code", {}, "mount -t 9p -o trans=virtio share /mnt")),
+      h(
+        "div", { class: "drop", ondragover: (e: DragEvent) => e.preventDefault(), ondrop: drop },
+        h("label", { for: "upload" }, "Upload files"), picker,
+      ),
+      this.list,
+      h("p", { class: "buttons" }, h("button", { onclick: () => this.tell({ type: "list" }) }, "Look again")),
+    );
+  }
+
+  private async upload(files: FileList | null): Promise<void> {
+    for (const file of files ?? []) {
+      this.tell({ type: "upload", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+    }
+  }
+
+  show(files: SharedFile[]): void {
+    const row = ({ name, size }: SharedFile) =>
+      h("li", {}, h("code", {}, name), ` ${bytes(size)} `, h("button", { onclick: () => this.tell({ type: "download", name }), "aria-label": `Download ${name}` }, "Download"));
+    this.list.replaceChildren(...files.map(row));
+  }
+}
