@@ -33,17 +33,28 @@ export const MACHINES: MachineSpec[] = [
     id: "debian-disk",
     title: "Debian kernel with a disk that stays",
     about: "The same Linux with a 64 MiB disk. What the guest writes to it is kept in this browser and is there after a reload.",
-    facts: ["64-bit Arm, Cortex-A57", "512 MiB", "virtio disk, network card, shared folder"],
+    facts: ["64-bit Arm, Cortex-A57", "512 MiB", "virtio disk and network card"],
     line: `${BOARD} -m 512 -nographic \\
   -kernel cloud-6.1.Image -initrd cloud-6.1.cpio \\
   -append "console=ttyAMA0 quiet" \\
   -drive file=scratch.img,format=raw,if=none,id=scratch \\
   -device virtio-blk-device,drive=scratch \\
-  -fsdev local,id=share,path=share,security_model=none \\
-  -device virtio-9p-device,fsdev=share,mount_tag=share \\
   -netdev user,id=net0 -device virtio-net-device,netdev=net0`,
     sources: { "scratch.img": { kind: "empty", size: 64 << 20 } },
-    hint: "Write to /dev/vda, sync, and reload this page. ip link set eth0 up && udhcpc -i eth0 connects the card; wget http://page/ then fetches this very page. Files go through the shared folder.",
+    hint: "Write to /dev/vda, sync, and reload this page. ip link set eth0 up && udhcpc -i eth0 connects the card; wget http://page/ then fetches this very page.",
+  },
+  {
+    id: "debian-share",
+    title: "Debian’s full kernel with a shared folder",
+    about: "Linux 6.1 as Debian builds it for any machine. Files that you upload appear in a folder that the guest mounts, and what it puts there you can download.",
+    facts: ["64-bit Arm, Cortex-A57", "512 MiB", "9p folder"],
+    line: `${BOARD} -m 512 -nographic \\
+  -kernel generic-6.1.Image -initrd generic-6.1.cpio \\
+  -append "console=ttyAMA0 quiet" \\
+  -fsdev local,id=share,path=share,security_model=none \\
+  -device virtio-9p-device,fsdev=share,mount_tag=share`,
+    sources: {},
+    hint: "Upload a file, then mount -t 9p -o trans=virtio share /mnt && ls /mnt.",
   },
   {
     id: "u-boot",

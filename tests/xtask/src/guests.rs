@@ -42,18 +42,18 @@ pub fn fetch() -> Result<Guests> {
     let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
     Ok(Guests {
         cloud_6_1: source.cloud_6_1()?,
-        generic_6_1: source.kernel("generic-6.1", "linux-image-arm64", "bookworm")?,
+        generic_6_1: source.generic_6_1()?,
         cloud_6_12: source.kernel("cloud-6.12", "linux-image-cloud-arm64", "trixie")?,
         edk2: edk2.join("usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
         u_boot: u_boot.join(U_BOOT),
     })
 }
 
-/// Fetches the guests of the page's gallery: a kernel, and U-Boot.
-pub fn fetch_gallery() -> Result<(Kernel, PathBuf)> {
+/// Fetches the guests of the page's gallery: two kernels, and U-Boot.
+pub fn fetch_gallery() -> Result<([Kernel; 2], PathBuf)> {
     let source = Source::open()?;
     let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
-    Ok((source.cloud_6_1()?, u_boot.join(U_BOOT)))
+    Ok(([source.cloud_6_1()?, source.generic_6_1()?], u_boot.join(U_BOOT)))
 }
 
 /// Fetches only the guest that demonstrations and benchmarks use.
@@ -81,6 +81,10 @@ impl Source {
 
     fn cloud_6_1(&self) -> Result<Kernel> {
         self.kernel("cloud-6.1", "linux-image-cloud-arm64", "bookworm")
+    }
+
+    fn generic_6_1(&self) -> Result<Kernel> {
+        self.kernel("generic-6.1", "linux-image-arm64", "bookworm")
     }
 
     /// The kernel that the dependency package `meta` of `suite` leads to.

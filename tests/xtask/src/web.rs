@@ -28,8 +28,9 @@ pub fn build() -> Result<()> {
 pub fn guests() -> Result<PathBuf> {
     let dir = root().join("target/playground/guests");
     fs::create_dir_all(&dir)?;
-    let (kernel, u_boot) = guests::fetch_gallery()?;
-    for file in [&kernel.image, &kernel.initrd, &u_boot] {
+    let (kernels, u_boot) = guests::fetch_gallery()?;
+    let kernels = kernels.iter().flat_map(|k| [&k.image, &k.initrd]);
+    for file in kernels.chain([&u_boot]) {
         let name = file.file_name().context("a guest without a name")?;
         place(file, &dir.join(name))?;
     }
