@@ -53,7 +53,10 @@ pub fn fetch() -> Result<Guests> {
 pub fn fetch_gallery() -> Result<([Kernel; 2], PathBuf)> {
     let source = Source::open()?;
     let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
-    Ok(([source.cloud_6_1()?, source.generic_6_1()?], u_boot.join(U_BOOT)))
+    Ok((
+        [source.cloud_6_1()?, source.generic_6_1()?],
+        u_boot.join(U_BOOT),
+    ))
 }
 
 /// Fetches only the guest that demonstrations and benchmarks use.
