@@ -93,12 +93,12 @@ impl Emitter<'_> {
                 true
             }
             (FloatOp::FromS64 | FloatOp::FromS32, ..) if imm >> 8 == 0 => {
-                self.from_integer(op, shape, imm, o)
+                self.convert_from_integer(op, shape, imm, o)
             }
             (FloatOp::ToS64 | FloatOp::ToS32, Some(a), Value::Int(_))
                 if imm == RoundingImm::by(Rounding::ToZero).encode() =>
             {
-                self.to_integer(op, shape, imm, o, a)
+                self.convert_to_integer(op, shape, imm, o, a)
             }
             (FloatOp::Widen | FloatOp::Narrow, Some(a), Value::Vector(d))
                 if shape == Shape::scalar(Lane::S) && imm == 0 =>
@@ -428,7 +428,7 @@ impl Emitter<'_> {
         self.outline(WideOp::Float(op), shape, imm, o, slow);
     }
 
-    fn from_integer(&mut self, op: FloatOp, shape: Shape, imm: u32, o: &Operands) -> bool {
+    fn convert_from_integer(&mut self, op: FloatOp, shape: Shape, imm: u32, o: &Operands) -> bool {
         let (Some(int), Value::Vector(d)) = (o.int, o.d) else {
             return false;
         };
@@ -450,7 +450,14 @@ impl Emitter<'_> {
         true
     }
 
-    fn to_integer(&mut self, op: FloatOp, shape: Shape, imm: u32, o: &Operands, a: Vector) -> bool {
+    fn convert_to_integer(
+        &mut self,
+        op: FloatOp,
+        shape: Shape,
+        imm: u32,
+        o: &Operands,
+        a: Vector,
+    ) -> bool {
         let Value::Int(d) = o.d else { return false };
         let x = self.vector(a);
         let to = self.result(d);

@@ -89,7 +89,7 @@ impl Emitter<'_> {
         }
         if let Some(sse) = direct(op, shape) {
             let (a, b) = (o.v[0], o.v[1]);
-            return self.into_vector(o, shape, |e, to| {
+            return self.compute_vector(o, shape, |e, to| {
                 let (Some(a), Some(b)) = (a, b) else { return };
                 let (a, b) = (e.vector(a), e.vector(b));
                 e.copy_vector(to, a);
@@ -116,7 +116,7 @@ impl Emitter<'_> {
     }
 
     /// Has `write` compute into `xmm0`, and moves that to the result, cut to the shape.
-    fn into_vector(
+    fn compute_vector(
         &mut self,
         o: &Operands,
         shape: Shape,
@@ -151,7 +151,7 @@ impl Emitter<'_> {
         let Some(a) = a else { return false };
         let lane = shape.lane;
         if let Some((code, field)) = shift(op, lane) {
-            return self.into_vector(o, shape, |e, to| {
+            return self.compute_vector(o, shape, |e, to| {
                 let a = e.vector(a);
                 e.copy_vector(to, a);
                 let modrm = 0xc0 | field << 3 | to;
@@ -159,23 +159,23 @@ impl Emitter<'_> {
             });
         }
         match (op, b) {
-            (LaneOp::Bic, Some(b)) => self.into_vector(o, shape, |e, to| {
+            (LaneOp::Bic, Some(b)) => self.compute_vector(o, shape, |e, to| {
                 let (a, b) = (e.vector(a), e.vector(b));
                 e.copy_vector(to, b);
                 e.sse(M(0xdf), to, a);
             }),
-            (LaneOp::Orn, Some(b)) => self.into_vector(o, shape, |e, to| {
+            (LaneOp::Orn, Some(b)) => self.compute_vector(o, shape, |e, to| {
                 let (a, b) = (e.vector(a), e.vector(b));
                 e.copy_vector(to, b);
                 e.complement(to);
                 e.sse(M(0xeb), to, a);
             }),
-            (LaneOp::Not, _) => self.into_vector(o, shape, |e, to| {
+            (LaneOp::Not, _) => self.compute_vector(o, shape, |e, to| {
                 let a = e.vector(a);
                 e.copy_vector(to, a);
                 e.complement(to);
             }),
-            (LaneOp::Bsl, Some(b)) => self.into_vector(o, shape, |e, to| {
+            (LaneOp::Bsl, Some(b)) => self.compute_vector(o, shape, |e, to| {
                 let Some(c) = c else { return };
                 let (a, b, c) = (e.vector(a), e.vector(b), e.vector(c));
                 e.copy_vector(to, b);
@@ -191,7 +191,7 @@ impl Emitter<'_> {
                 let Some(greater) = by_lane(lane, GREATER) else {
                     return false;
                 };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.copy_vector(to, b);
                     e.sse(greater, to, a);
@@ -207,7 +207,7 @@ impl Emitter<'_> {
                 let Some(equal) = by_lane(lane, EQUAL) else {
                     return false;
                 };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.copy_vector(to, b);
                     e.sse(max, to, a);
@@ -219,7 +219,7 @@ impl Emitter<'_> {
                 let Some(equal) = by_lane(lane, EQUAL) else {
                     return false;
                 };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.copy_vector(to, a);
                     e.sse(M(0xdb), to, b);
@@ -236,7 +236,7 @@ impl Emitter<'_> {
                 let Some(sum) = by_lane(lane, sum) else {
                     return false;
                 };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b, c) = (e.vector(a), e.vector(b), e.vector(c));
                     e.copy_vector(1, b);
                     e.sse(mul, 1, c);
@@ -246,7 +246,7 @@ impl Emitter<'_> {
             }
             (LaneOp::Ext, Some(b)) if shape.bits() == 128 => {
                 let bytes = (imm * lane.bits() / 8) as u8 as i8;
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.copy_vector(to, b);
                     dynasm!(e.asm ; .arch x64 ; palignr Rx(to), Rx(a), BYTE bytes);
@@ -261,7 +261,7 @@ impl Emitter<'_> {
                     _ => ADD,
                 };
                 let Some(sse) = rows[0] else { return false };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.pairs(sse, to, a);
                     e.pairs(sse, 1, b);
@@ -270,7 +270,7 @@ impl Emitter<'_> {
             }
             (LaneOp::Shrn | LaneOp::Xtn, None) if shape.bits() == 64 => {
                 let imm = if op == LaneOp::Shrn { imm } else { 0 };
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let a = e.vector(a);
                     e.copy_vector(to, a);
                     e.narrow(lane, imm as i8);
@@ -278,7 +278,7 @@ impl Emitter<'_> {
             }
             (LaneOp::Uzp1 | LaneOp::Uzp2, Some(b)) if lane == Lane::S && shape.bits() == 128 => {
                 let order = if op == LaneOp::Uzp1 { 0x88 } else { 0xdd_u8 } as i8;
-                self.into_vector(o, shape, |e, to| {
+                self.compute_vector(o, shape, |e, to| {
                     let (a, b) = (e.vector(a), e.vector(b));
                     e.copy_vector(to, a);
                     dynasm!(e.asm ; .arch x64 ; shufps Rx(to), Rx(b), BYTE order);
@@ -331,7 +331,7 @@ impl Emitter<'_> {
     /// `0 op v0`.
     fn zero_first(&mut self, sse: Option<Sse>, a: Vector, shape: Shape, o: &Operands) -> bool {
         let Some(sse) = sse else { return false };
-        self.into_vector(o, shape, |e, to| {
+        self.compute_vector(o, shape, |e, to| {
             let a = e.vector(a);
             dynasm!(e.asm ; .arch x64 ; pxor Rx(to), Rx(to));
             e.sse(sse, to, a);
@@ -341,7 +341,7 @@ impl Emitter<'_> {
     /// `v0 op 0`.
     fn zero_second(&mut self, sse: Option<Sse>, a: Vector, shape: Shape, o: &Operands) -> bool {
         let Some(sse) = sse else { return false };
-        self.into_vector(o, shape, |e, to| {
+        self.compute_vector(o, shape, |e, to| {
             let a = e.vector(a);
             e.copy_vector(to, a);
             dynasm!(e.asm ; .arch x64 ; pxor xmm1, xmm1);
@@ -361,7 +361,7 @@ impl Emitter<'_> {
         let (Some(extreme), Some(equal)) = (extreme, by_lane(shape.lane, EQUAL)) else {
             return false;
         };
-        self.into_vector(o, shape, |e, to| {
+        self.compute_vector(o, shape, |e, to| {
             let (a, b) = (e.vector(a), e.vector(b));
             e.copy_vector(to, a);
             e.sse(extreme, to, b);
