@@ -12,9 +12,9 @@
 //! # Registers
 //! | register | holds |
 //! |---|---|
-//! | `rbp` | the vCPU block, plus [`BIAS`] |
+//! | `rbp` | the vCPU block, plus a constant |
 //! | `r15` | host address of guest memory's offset 0 |
-//! | `rsp` | the [`frame::Frame`] |
+//! | `rsp` | the frame |
 //! | `rax`, `rcx`, `rdx`, `xmm0`, `xmm1` | scratch within an operation |
 //! | others | values of the block, copies of globals |
 //!
