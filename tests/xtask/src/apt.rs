@@ -142,13 +142,14 @@ fn mirror() -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Installs tools on this machine, those that are missing: pairs of a program and its package.
+/// Installs tools on this machine, those that are missing: pairs of a program and its
+/// packages, separated by blanks.
 /// Where there is no `apt-get`, says what to install and goes on.
 pub fn install(tools: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> = tools
         .iter()
         .filter(|(p, _)| !have(p))
-        .map(|(_, package)| *package)
+        .flat_map(|(_, packages)| packages.split(' '))
         .collect();
     if missing.is_empty() {
         return Ok(());

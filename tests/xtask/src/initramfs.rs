@@ -79,6 +79,13 @@ pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
     archive.finish()
 }
 
+/// An archive that adds a program to the root folder.
+pub fn of_program(name: &str, program: &[u8]) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.add(name, Kind::Regular, 0o755, program)?;
+    archive.finish()
+}
+
 /// File types, as the bits of a Unix mode.
 #[derive(Clone, Copy)]
 enum Kind {

@@ -3,6 +3,7 @@
 mod boot;
 mod process;
 mod qmp;
+mod workload;
 
 use anyhow::Result;
 
@@ -34,7 +35,13 @@ impl Emulator {
 
 /// Measures and prints everything.
 pub fn run_all() -> Result<()> {
-    apt::install(&[("qemu-system-aarch64", "qemu-system-arm")])?;
+    apt::install(&[
+        ("qemu-system-aarch64", "qemu-system-arm"),
+        (
+            workload::COMPILER,
+            "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        ),
+    ])?;
     progress("building");
     run(
         "cargo",
@@ -61,7 +68,9 @@ pub fn run_all() -> Result<()> {
         "\ncompared with {}",
         version.lines().next().unwrap_or_default()
     );
-    boot::compare(&guests::fetch_demo()?)?;
+    let kernel = guests::fetch_demo()?;
+    boot::compare(&kernel)?;
+    workload::compare(&kernel)?;
     qmp::compare()
 }
 

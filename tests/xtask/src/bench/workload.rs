@@ -1,0 +1,121 @@
+//! What programs in the guest take, by the guest's clock.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use super::process::Process;
+use super::{Emulator, median, row};
+use crate::guests::Kernel;
+use crate::initramfs;
+use crate::shell::{have, progress, root, run};
+
+/// Builds the program; Debian's package of it is `gcc-aarch64-linux-gnu`.
+pub const COMPILER: &str = "aarch64-linux-gnu-gcc";
+/// What the guest prints when its shell is about to start.
+const READY: &str = "guest ready";
+/// The program's last line.
+const DONE: &str = "items done";
+const RUNS: usize = 3;
+
+/// Kind and name of an item.
+type Item = (String, String);
+
+/// Runs the program in each emulator in turn and prints the medians, and their means by kind.
+pub fn compare(kernel: &Kernel) -> Result<()> {
+    if !have(COMPILER) {
+        progress(format!("no {COMPILER}: programs in the guest are left out"));
+        return Ok(());
+    }
+    let initrd = build(kernel)?;
+    let mut runs: [BTreeMap<Item, Vec<f64>>; 2] = Default::default();
+    for _ in 0..RUNS {
+        for (runs, emulator) in runs.iter_mut().zip(Emulator::BOTH) {
+            for (item, seconds) in measure(emulator, kernel, &initrd)? {
+                runs.entry(item).or_default().push(seconds);
+            }
+        }
+    }
+    println!("\n# programs in the guest, by its clock (Ferrite, QEMU)");
+    let [ferrite, qemu] = runs;
+    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for ((kind, name), seconds) in ferrite {
+        let Some(other) = qemu.get(&(kind.clone(), name.clone())) else {
+            continue;
+        };
+        let (ferrite, qemu) = (median(seconds), median(other.clone()));
+        row(&format!("{kind} {name}"), "s", ferrite, qemu);
+        ratios.entry(kind).or_default().push(qemu / ferrite);
+    }
+    for (kind, ratios) in ratios {
+        let mean = ratios.iter().map(|r| r.ln()).sum::<f64>() / ratios.len() as f64;
+        println!(
+            "{kind}: {:.2} times QEMU's speed (geometric mean)",
+            mean.exp()
+        );
+    }
+    Ok(())
+}
+
+/// The guest's initramfs with the program in it.
+fn build(kernel: &Kernel) -> Result<PathBuf> {
+    progress("compiling the programs for the guest");
+    let folder = root().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let program = folder.join("workload");
+    let source = root().join("tests/bench/workload.c");
+    run(
+        COMPILER,
+        [
+            "-O2".as_ref(),
+            "-static".as_ref(),
+            "-o".as_ref(),
+            program.as_os_str(),
+            source.as_os_str(),
+        ],
+    )?;
+    let mut archive = fs::read(&kernel.initrd)?;
+    // Linux unpacks one archive after the other, each at a multiple of 4 bytes.
+    archive.resize(archive.len().next_multiple_of(4), 0);
+    archive.extend(initramfs::of_program("workload", &fs::read(&program)?)?);
+    let initrd = folder.join("workload.cpio");
+    fs::write(&initrd, archive)?;
+    Ok(initrd)
+}
+
+fn measure(emulator: Emulator, kernel: &Kernel, initrd: &PathBuf) -> Result<Vec<(Item, f64)>> {
+    progress("running programs in the guest");
+    let mut process = Process::start(emulator, |command| {
+        command
+            .args(["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-m", "1G"])
+            .args(["-nographic", "-nodefaults", "-serial", "stdio"])
+            .args(["-append", "console=ttyAMA0 quiet"])
+            .arg("-kernel")
+            .arg(&kernel.image)
+            .arg("-initrd")
+            .arg(initrd)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+    })?;
+    let mut input = process.child.stdin.take().context("no console")?;
+    let output = process.child.stdout.take().context("no console")?;
+    let mut items = Vec::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        if line.contains(READY) {
+            input.write_all(b"/workload\n")?;
+        } else if line.contains(DONE) {
+            break;
+        } else if let Some(item) = line.trim().strip_prefix("item ")
+            && let [kind, name, seconds] = item.split(' ').collect::<Vec<_>>()[..]
+        {
+            items.push(((kind.to_owned(), name.to_owned()), seconds.parse()?));
+        }
+    }
+    Ok(items)
+}
