@@ -90,7 +90,7 @@ fn devices_and_back_ends() {
         ),
         (
             "-device virtserialport,chardev=c9,name=n",
-            ["virtserialport", "virtio-serial-device"],
+            ["-device virtserialport", "virtio-serial-bus"],
         ),
         (
             "-device virtio-serial-device -device virtconsole,chardev=c9",
