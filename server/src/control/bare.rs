@@ -3,6 +3,7 @@
 use std::io;
 
 use ferrite_machine::trace::Trace;
+use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     AcceleratorInfo, BlockInfo, ChardevInfo, CpuDefinitionInfo, CpuInfoFast, CpuModelExpansionInfo,
@@ -171,6 +172,10 @@ impl VmControl for BareControl<'_> {
 
     fn host(&mut self) -> Option<&mut dyn HostControl> {
         Some(self.host)
+    }
+
+    fn devices(&mut self) -> Option<&mut dyn DeviceControl> {
+        Some(self)
     }
 
     fn trace(&self) -> Option<&Trace> {

@@ -1,6 +1,7 @@
 //! The machine as its monitors see it.
 
 mod bare;
+mod bare_devices;
 mod describe;
 mod devices;
 mod models;

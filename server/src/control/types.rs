@@ -32,6 +32,7 @@ const TYPES: &[Row] = &[
     ("object", "", true, &[]),
     ("container", "object", false, &[]),
     ("machine", "object", true, &[]),
+    ("none-machine", "machine", false, &[]),
     ("virt-machine", "machine", true, &[]),
     ("virt-10.0-machine", "virt-machine", false, &[]),
     ("rng-backend", "object", true, &[]),
