@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::Error;
-use crate::schema::{MigrationCommands, MigrationInfo};
+use crate::schema::{MigrationCapabilityStatus, MigrationCommands, MigrationInfo};
 
 impl MigrationCommands for Context<'_> {
     fn query_migrate(&mut self) -> Result<MigrationInfo, Error> {
@@ -11,5 +11,9 @@ impl MigrationCommands for Context<'_> {
             error_desc: None,
             blocked_reasons: None,
         })
+    }
+
+    fn query_migrate_capabilities(&mut self) -> Result<Vec<MigrationCapabilityStatus>, Error> {
+        Ok(Vec::new())
     }
 }
