@@ -31,6 +31,8 @@ type Row = (&'static str, &'static str, bool, &'static [Properties]);
 const TYPES: &[Row] = &[
     ("object", "", true, &[]),
     ("container", "object", false, &[]),
+    ("accel", "object", true, &[]),
+    ("tcg-accel", "accel", false, &[]),
     ("machine", "object", true, &[]),
     ("none-machine", "machine", false, &[]),
     ("virt-machine", "machine", true, &[]),
