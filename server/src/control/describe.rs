@@ -5,6 +5,8 @@ use ferrite_qmp::schema::{
     BlockdevDetectZeroesOptions, ImageInfo,
 };
 
+use ferrite_devices::pci::host::FunctionInfo;
+use ferrite_devices::pci::spec::reg;
 use ferrite_ir::engine::Stats;
 use ferrite_machine::{DeviceId, RegionKind};
 use ferrite_vm::virt::Board;
@@ -136,6 +138,9 @@ pub(super) fn device_tree(board: &Board) -> String {
             }
         }
     }
+    if let Some(host) = board.pci() {
+        pci_tree(&mut text, &host.functions(), "pcie.0", 4);
+    }
     text
 }
 
@@ -147,4 +152,20 @@ pub(super) fn jit(stats: &Stats) -> String {
          jump cache lookups  {}\njump cache misses   {}\n",
         stats.regions, stats.insns, stats.flushes, stats.invalidations, stats.lookups, stats.misses
     )
+}
+
+/// What is on the PCI bus of this name, and below it.
+fn pci_tree(text: &mut String, functions: &[FunctionInfo<'_>], bus: &str, indent: usize) {
+    *text += &format!("{:indent$}bus: {bus}\n", "");
+    for f in functions.iter().filter(|f| f.bus_name == bus) {
+        let id = f.name.unwrap_or_default();
+        *text += &format!("{:indent$}  dev: {}, id \"{id}\"\n", "", f.device.kind());
+        let (slot, function) = (f.address.slot, f.address.function);
+        *text += &format!("{:indent$}    addr = {slot:02x}.{function:x}\n", "");
+        let ids = (f.config.u16(reg::VENDOR), f.config.u16(reg::DEVICE));
+        *text += &format!("{:indent$}    pci id {:04x}:{:04x}\n", "", ids.0, ids.1);
+        if let Some(below) = f.secondary {
+            pci_tree(text, functions, below, indent + 4);
+        }
+    }
 }

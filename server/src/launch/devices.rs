@@ -392,7 +392,9 @@ fn adapter_exists(line: &CommandLine) -> Result<(), LaunchError> {
     }
     Err(LaunchError::Device {
         device: "virtconsole or virtserialport".into(),
-        problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-pci before it".into(),
+        problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-pci or \
+                  virtio-serial-device before it"
+            .into(),
     })
 }
 
