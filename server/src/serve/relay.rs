@@ -76,7 +76,7 @@ impl Relay {
         }
         let result = match upgrade(request, socket).await {
             Ok(stream) => {
-                pump(stream, outgoing, |text| self.from_page(&token, text)).await;
+                pump(stream, outgoing, |text| self.hear_page(&token, text)).await;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -87,7 +87,7 @@ impl Relay {
     }
 
     /// Passes on what the page says to one of its clients.
-    async fn from_page(&self, token: &str, text: String) {
+    async fn hear_page(&self, token: &str, text: String) {
         let Ok(message) = serde_json::from_str::<Value>(&text) else {
             return;
         };
