@@ -2,6 +2,7 @@
 
 mod clients;
 mod files;
+mod libvirt;
 mod load;
 mod probe;
 mod side_by_side;
