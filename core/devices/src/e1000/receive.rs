@@ -134,7 +134,7 @@ impl E1000 {
         }
         self.set(reg::RDH, (head + needed) % entries);
         self.count_received(frame);
-        let low = (free - needed) * 2 << (control >> 8 & 3) <= entries;
+        let low = ((free - needed) * 2) << (control >> 8 & 3) <= entries;
         let causes = cause::RX | if low { cause::RX_LOW } else { 0 };
         self.raise(cx, causes);
         true
