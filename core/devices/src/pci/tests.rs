@@ -16,7 +16,10 @@ const HIGH: u64 = 0x80_0000_0000;
 
 type Bed = Testbed<PciHost>;
 
-fn bed(devices: Vec<(Option<&str>, Option<&str>, Box<dyn PciDevice>)>) -> Bed {
+/// A device, with its name and the bus that it is plugged into.
+type Plugged<'a> = (Option<&'a str>, Option<&'a str>, Box<dyn PciDevice>);
+
+fn bed(devices: Vec<Plugged<'_>>) -> Bed {
     let mut host = PciHost::new(MEMORY, HIGH);
     for (id, bus, device) in devices {
         host.plug(request(id, bus), device).unwrap();

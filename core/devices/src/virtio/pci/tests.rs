@@ -43,10 +43,13 @@ fn rng() -> Box<dyn PciDevice> {
     Box::new(VirtioPci::new(Box::new(VirtioRng::new(Box::new(Sevens)))).unwrap())
 }
 
+/// A device, with its name and the bus that it is plugged into.
+type Plugged<'a> = (Option<&'a str>, Option<&'a str>, Box<dyn PciDevice>);
+
 struct Bed(Testbed<PciHost>);
 
 impl Bed {
-    fn new(devices: Vec<(Option<&str>, Option<&str>, Box<dyn PciDevice>)>) -> Self {
+    fn new(devices: Vec<Plugged<'_>>) -> Self {
         let mut host = PciHost::new(MEMORY, HIGH);
         for (id, bus, device) in devices {
             let request = Request {
