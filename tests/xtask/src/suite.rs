@@ -6,7 +6,7 @@ use crate::apt;
 use crate::fuzz;
 use crate::guests;
 use crate::shell::{progress, run, run_with};
-use crate::wasm;
+use crate::{wasm, web};
 
 /// Programs that tests need, and the Debian packages that have them.
 const TOOLS: [(&str, &str); 6] = [
@@ -70,6 +70,7 @@ pub fn run_all() -> Result<()> {
             "--no-fail-fast",
         ],
     )?;
+    web::test()?;
     progress("all tests passed");
     Ok(())
 }
