@@ -51,6 +51,13 @@ pub fn run_all() -> Result<()> {
         "cargo",
         ["test", "--quiet", "--workspace", "--exclude", "ferrite-e2e"],
     )?;
+    // They compile where the host can.
+    progress("testing the CPU once more, interpreted");
+    run_with(
+        "cargo",
+        ["test", "--quiet", "--package", "ferrite-aarch64", "--lib"],
+        &[("FERRITE_INTERPRET", "1")],
+    )?;
     progress("checking that the core builds for wasm32");
     wasm::check_core()?;
     fuzz::smoke(FUZZ_SECONDS)?;

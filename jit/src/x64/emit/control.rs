@@ -71,9 +71,14 @@ impl Emitter<'_> {
                 dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
                 self.jump_stub(self.stubs.jump);
             }
-            Terminator::Exit => {
+            Terminator::Exit if self.called => {
                 dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
                 self.jump_stub(self.stubs.lookup);
+            }
+            // Something that the code has written by itself may have changed the code generation.
+            Terminator::Exit => {
+                dynasm!(self.asm ; .arch x64 ; xor eax, eax);
+                self.jump_stub(self.stubs.leave);
             }
         }
     }
@@ -244,6 +249,7 @@ impl Emitter<'_> {
         self.constant(RDX, site.into());
         self.call_stub(self.stubs.call);
         self.stored_kind = None;
+        self.called = true;
         if let Some(d) = d
             && self.ints.value(d.0).uses > 0
         {

@@ -213,6 +213,8 @@ pub(super) struct Emitter<'a> {
     pc: Option<u64>,
     /// Guest instructions of the block that come after the present one.
     left: u32,
+    /// Whether the block has called a helper, after which the code generations are up to date.
+    called: bool,
     next_slot: u16,
     /// Index of the present operation.
     at: u32,
@@ -263,6 +265,7 @@ pub(super) fn region<'a>(
         stored_kind: None,
         pc: None,
         left: 0,
+        called: false,
         next_slot: slot::FIRST_TEMP,
         at: 0,
         ops: &[],
@@ -398,6 +401,7 @@ impl<'a> Emitter<'a> {
         self.stored_kind = None;
         self.pc = None;
         self.left = insns;
+        self.called = false;
         for (at, op) in block.ops.iter().enumerate() {
             self.at = at as u32;
             if self.wanted(op) {

@@ -115,6 +115,17 @@ impl Platform for Board {
     }
 }
 
+/// Compiles where the host can, unless `FERRITE_INTERPRET` is set: the tests run both ways.
+fn engine() -> Accelerator {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if std::env::var_os("FERRITE_INTERPRET").is_none()
+        && let Ok(engine) = ferrite_jit::x64::Engine::new(1 << 20)
+    {
+        return Accelerator::Code(Box::new(engine));
+    }
+    Accelerator::default()
+}
+
 /// A CPU on that board, with an engine.
 pub struct Machine {
     pub cpu: Cpu,
@@ -129,7 +140,7 @@ impl Machine {
         cpu.reset(RAM);
         Self {
             cpu,
-            engine: Accelerator::default(),
+            engine: engine(),
             board: Board {
                 ram: Arc::new(GuestRam::new(SIZE).unwrap()),
                 writes: Vec::new(),
