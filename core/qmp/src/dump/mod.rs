@@ -1,6 +1,6 @@
 //! The guest's memory and its processors' registers as a file (`dump-guest-memory`).
 //!
-//! A dump is worked off in pieces ([`DumpState::step`]), so that monitors are served while a large
+//! A dump is worked off in pieces ([`step`]), so that monitors are served while a large
 //! one is written in the background. The guest stands still meanwhile.
 
 mod elf;
