@@ -93,13 +93,13 @@ fn messages_cut_and_joined_over_frames() {
     let (_machine, address) = serve();
     let mut client = frames::open(address, "/", HOST).unwrap().negotiated();
     // Two frames of one message, a ping between them, in the middle of a string.
-    client.send(TEXT, false, b"{'execute':'query-");
+    client.send(BINARY, false, b"{'execute':'query-");
     client.send(PING, true, b"hello");
     client.send(CONTINUATION, true, b"name','id':");
-    // The rest in messages of their own, text and binary, the last with two requests more.
+    // The rest in messages of their own, the last with two requests more.
     client.send(BINARY, true, b"1");
     client.send(
-        TEXT,
+        BINARY,
         true,
         b"}{'execute':'query-name','id':2}{'execute':'query-name','id':3",
     );
@@ -108,6 +108,12 @@ fn messages_cut_and_joined_over_frames() {
     for id in 1..=3 {
         assert_eq!(client.text()["id"], id);
     }
+    // A text message may be cut over frames as well, but holds its text to the end.
+    client.send(TEXT, false, b"{'execute':'query-");
+    client.send(CONTINUATION, true, b"name','id':4}");
+    assert_eq!(client.text()["id"], 4);
+    client.send(TEXT, true, b"{'execute':'query-");
+    assert_eq!(client.text()["error"]["class"], "GenericError");
     // A character cut by the frame's end is refused in text, but not in binary.
     client.send(BINARY, true, b"{'execute':'query-name','id':'\xc3");
     client.send(BINARY, true, b"\xa9'}");
