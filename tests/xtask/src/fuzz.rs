@@ -93,6 +93,8 @@ fn run(targets: &[String], seconds_each: u64) -> Result<()> {
         fs::create_dir_all(&corpus)?;
         fs::create_dir_all(&artifacts)?;
         let log = artifacts.join("log");
+        // Inputs to begin with, where the target has some.
+        let seeds = root().join(PACKAGE).join("seeds").join(target);
         let binary = folder.join(&host).join("release").join(target);
         let status = Command::new(binary)
             .arg(format!("-max_total_time={seconds_each}"))
@@ -101,7 +103,7 @@ fn run(targets: &[String], seconds_each: u64) -> Result<()> {
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .arg("-print_final_stats=1")
             .arg(corpus)
-            .arg(root().join(PACKAGE).join("seeds").join(target))
+            .args(seeds.is_dir().then_some(seeds))
             .stdout(fs::File::create(&log)?)
             .stderr(fs::File::options().append(true).open(&log)?)
             .status()
