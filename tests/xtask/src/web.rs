@@ -48,7 +48,8 @@ fn place(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs `npm ci` in a folder, unless its packages are those of the lock file.
+/// Installs a folder's packages as its lock file says, unless they are there. Not by `npm ci`, which
+/// refuses where a registry lacks the packages of other platforms.
 fn install_packages(folder: &str) -> Result<()> {
     let lock = root().join(folder).join("package-lock.json");
     let stamp = root().join(folder).join("node_modules/.lock-of-these");
@@ -57,7 +58,17 @@ fn install_packages(folder: &str) -> Result<()> {
         return Ok(());
     }
     progress(format!("fetching the packages of {folder}"));
-    run_in(folder, "npm", ["ci", "--silent", "--no-audit", "--no-fund"])?;
+    run_in(
+        folder,
+        "npm",
+        [
+            "install",
+            "--no-save",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+        ],
+    )?;
     fs::write(stamp, wanted)?;
     Ok(())
 }
