@@ -1,10 +1,13 @@
 //! The generic PCI Express host bridge: configuration space in memory (ECAM), two memory windows,
 //! an I/O window, four interrupt lines.
 
+mod decode;
+
 use std::any::Any;
 
 use ferrite_machine::{BusError, Cx, Device, Message, ResetKind, VirtualTime};
 
+use self::decode::Decoded;
 use super::config::{ConfigSpace, Identity};
 use super::function::{BusKind, Outputs, PciCx, PciDevice};
 use super::hotplug::Unplug;
@@ -57,18 +60,6 @@ pub struct FunctionInfo<'a> {
     pub device: &'a dyn PciDevice,
     /// The name of the bus below it.
     pub secondary: Option<&'a str>,
-}
-
-/// A span of bus addresses that a base address register answers.
-#[derive(Clone, Copy, Debug)]
-struct Decoded {
-    io: bool,
-    first: u64,
-    last: u64,
-    function: usize,
-    bar: usize,
-    /// Where the register points: not `first` where a bridge cuts the span short.
-    base: u64,
 }
 
 /// The host bridge with all that is below it.
@@ -391,70 +382,6 @@ impl PciHost {
         }
     }
 
-    /// Makes the table of what answers where.
-    fn decode(&mut self) {
-        self.stale = false;
-        let mut decoded = Vec::new();
-        let everything = Some((0, u64::MAX));
-        self.decode_bus(0, [everything, everything, everything], &mut decoded);
-        self.decoded = decoded;
-    }
-
-    /// Adds what is on a bus, cut to the I/O, memory and prefetchable memory that get there.
-    fn decode_bus(&self, bus: usize, passed: [Option<(u64, u64)>; 3], into: &mut Vec<Decoded>) {
-        for (id, function) in self.topology.on_bus(bus) {
-            let config = &function.config;
-            for (number, bar) in config.bars().into_iter().enumerate() {
-                let (Some(bar), Some(base)) = (bar, config.bar_address(number)) else {
-                    continue;
-                };
-                let io = bar.kind.is_io();
-                let span = Some((base, base + (bar.size - 1)));
-                let windows = if io { &passed[..1] } else { &passed[1..] };
-                for (first, last) in windows.iter().filter_map(|w| intersection(span, *w)) {
-                    let known = into.iter().any(|d: &Decoded| {
-                        (d.function, d.bar, d.first, d.last) == (id, number, first, last)
-                    });
-                    if !known {
-                        into.push(Decoded {
-                            io,
-                            first,
-                            last,
-                            function: id,
-                            bar: number,
-                            base,
-                        });
-                    }
-                }
-            }
-            if let Some(below) = function.secondary {
-                let windows = config.windows();
-                // A window of a bridge passes on what reaches the bridge by either memory window.
-                let memory = [passed[1], passed[2]];
-                let reach = |window| memory.iter().find_map(|m| intersection(window, *m));
-                let inner = [
-                    intersection(windows.io, passed[0]),
-                    reach(windows.memory),
-                    reach(windows.prefetchable),
-                ];
-                self.decode_bus(below, inner, into);
-            }
-        }
-    }
-
-    /// The base address register that answers an access, and the offset in what it maps.
-    fn target(&mut self, io: bool, address: u64, bytes: u64) -> Option<(usize, usize, u64)> {
-        if self.stale {
-            self.decode();
-        }
-        let last = address.checked_add(bytes - 1)?;
-        let found = self
-            .decoded
-            .iter()
-            .find(|d| d.io == io && d.first <= address && last <= d.last)?;
-        Some((found.function, found.bar, address - found.base))
-    }
-
     /// Reads 1, 2 or 4 bytes of what a base address register maps.
     fn bar_read(&mut self, cx: &mut Cx<'_>, io: bool, address: u64, bytes: u64) -> u32 {
         let Some((id, bar, offset)) = self.target(io, address, bytes) else {
@@ -547,12 +474,6 @@ impl PciHost {
             _ => (false, self.high_base.wrapping_add(offset)),
         }
     }
-}
-
-fn intersection(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
-    let (a, b) = (a?, b?);
-    let (first, last) = (a.0.max(b.0), a.1.min(b.1));
-    (first <= last).then_some((first, last))
 }
 
 impl Device for PciHost {
