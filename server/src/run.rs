@@ -42,7 +42,7 @@ impl Host {
     /// Runs the machine to its end, and lets its last words reach terminal and monitors.
     pub fn run(mut self) {
         loop {
-            if self.waker.take() || self.monitors.host.dump().is_active() {
+            if self.waker.take() || self.monitors.host.jobs().is_busy() {
                 self.vm.poll_devices();
                 self.serve();
             }
@@ -62,7 +62,7 @@ impl Host {
                     let left = due.map_or(MAX_SLEEP, |ns| Duration::from_nanos(ns).min(MAX_SLEEP));
                     self.waker.wait(Some(left));
                 }
-                Slice::Stopped if self.monitors.host.dump().is_active() => {}
+                Slice::Stopped if self.monitors.host.jobs().is_busy() => {}
                 Slice::Stopped => self
                     .waker
                     .wait(self.monitors.events.next_due_ns().map(Duration::from_nanos)),
@@ -90,8 +90,7 @@ impl Host {
             &mut control,
             &self.waker,
         );
-        // A dump in the background; its failure is told by its event.
-        let _ = ferrite_qmp::dump::step(&mut control);
+        ferrite_qmp::jobs::step(&mut control);
         announce(&mut self.vm, &mut self.facts, &self.monitors.events);
     }
 }

@@ -9,12 +9,13 @@ use crate::dump::{CpuState, DumpState};
 
 use crate::devices::DeviceControl;
 use crate::error::Error;
+use crate::jobs::Jobs;
 use crate::schema::{
     AcceleratorInfo, AddfdInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats,
     ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn, CommandLineOptionInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuModelExpansionInfo, CpuModelInfo, Event, FdsetInfo,
-    HotpluggableCPU, IOThreadInfo, JobInfo, MachineInfo, Memdev, ObjectOptions, ObjectType,
-    RunState, SetActionArguments, ShutdownCause, SysEmuTarget,
+    HotpluggableCPU, IOThreadInfo, MachineInfo, Memdev, ObjectOptions, ObjectType, RunState,
+    SetActionArguments, ShutdownCause, SysEmuTarget,
 };
 
 /// Nothing is mapped at the address, or it cannot be read.
@@ -273,9 +274,7 @@ pub trait HostControl {
         Vec::new()
     }
     /// The jobs.
-    fn jobs(&self) -> Vec<JobInfo> {
-        Vec::new()
-    }
+    fn jobs(&mut self) -> &mut Jobs;
     /// The current or last dump.
     fn dump(&mut self) -> &mut DumpState;
 }

@@ -12,6 +12,7 @@ use crate::control::{HostControl, MemoryFault, VmControl};
 use crate::dump::DumpState;
 use crate::error::Error;
 use crate::events::Events;
+use crate::jobs::Jobs;
 use crate::schema::{
     Accelerator, AcceleratorInfo, BlockInfo, ChardevInfo, CpuInfoFast, Event, MachineInfo,
     RunState, ShutdownCause, SysEmuTarget,
@@ -80,15 +81,20 @@ pub struct FakeVm {
     pub host: FakeHost,
 }
 
-/// A host that remembers dumps only.
+/// A host that remembers dumps and jobs only.
 #[derive(Default)]
 pub struct FakeHost {
     dump: DumpState,
+    jobs: Jobs,
 }
 
 impl HostControl for FakeHost {
     fn dump(&mut self) -> &mut DumpState {
         &mut self.dump
+    }
+
+    fn jobs(&mut self) -> &mut Jobs {
+        &mut self.jobs
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`events`]: from the machine to all clients;
 //! - [`schema`]: the tables and types;
 //! - [`commands`]: what each command does;
+//! - [`jobs`]: work that goes on beside monitors;
 //! - [`dump`]: the guest's memory as a core file;
 //! - [`devices`], [`qom`]: what commands about devices need, and the tree of objects;
 //! - [`hmp`]: the human monitor behind `human-monitor-command`.
@@ -25,6 +26,7 @@ pub mod events;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod hmp;
+pub mod jobs;
 pub mod json;
 pub mod qom;
 pub mod schema;

@@ -13,6 +13,7 @@ use ferrite_qmp::HostControl;
 use ferrite_qmp::control::Attachment;
 use ferrite_qmp::dump::DumpState;
 use ferrite_qmp::error::Error;
+use ferrite_qmp::jobs::Jobs;
 use ferrite_qmp::schema::{
     AddfdInfo, ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn,
     CommandLineOptionInfo, FdsetInfo, IOThreadInfo, Memdev, ObjectOptions, ObjectType,
@@ -30,6 +31,7 @@ pub struct HostSide {
     descriptors: Descriptors,
     objects: Objects,
     dump: DumpState,
+    jobs: Jobs,
 }
 
 impl HostSide {
@@ -41,6 +43,7 @@ impl HostSide {
             descriptors: Descriptors::default(),
             objects: Objects::default(),
             dump: DumpState::default(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -173,5 +176,9 @@ impl HostControl for HostSide {
 
     fn dump(&mut self) -> &mut DumpState {
         &mut self.dump
+    }
+
+    fn jobs(&mut self) -> &mut Jobs {
+        &mut self.jobs
     }
 }

@@ -4,6 +4,7 @@ use super::Context;
 use super::machine::reason;
 use crate::dump;
 use crate::error::Error;
+use crate::jobs;
 use crate::schema::{
     DumpCommands, DumpGuestMemoryArguments, DumpGuestMemoryCapability, DumpGuestMemoryFormat,
     DumpQueryResult,
@@ -58,12 +59,11 @@ impl DumpCommands for Context<'_> {
         }
         let out = self.dump_file(&arguments.protocol)?;
         let ranges = dump::ranges(self.vm, part)?;
-        dump::start(self.vm, out, ranges)?;
-        if arguments.detach == Some(true) {
-            return Ok(());
+        let job = dump::start(self.vm, out, ranges)?;
+        match arguments.detach {
+            Some(true) => Ok(()),
+            _ => jobs::finish(self.vm, job),
         }
-        while !dump::step(self.vm)? {}
-        Ok(())
     }
 
     fn query_dump(&mut self) -> Result<DumpQueryResult, Error> {

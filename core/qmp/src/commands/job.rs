@@ -1,42 +1,48 @@
-//! Jobs. Only work on images is one, and there is none yet: every id is unknown.
+//! Jobs.
 
 use super::Context;
 use crate::error::Error;
+use crate::jobs::{self, Verb};
 use crate::schema::{
     JobCancelArguments, JobCommands, JobCompleteArguments, JobDismissArguments,
     JobFinalizeArguments, JobInfo, JobPauseArguments, JobResumeArguments,
 };
 
-impl JobCommands for Context<'_> {
-    fn query_jobs(&mut self) -> Result<Vec<JobInfo>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn job_pause(&mut self, _: JobPauseArguments) -> Result<(), Error> {
-        no_such_job()
-    }
-
-    fn job_resume(&mut self, _: JobResumeArguments) -> Result<(), Error> {
-        no_such_job()
-    }
-
-    fn job_cancel(&mut self, _: JobCancelArguments) -> Result<(), Error> {
-        no_such_job()
-    }
-
-    fn job_complete(&mut self, _: JobCompleteArguments) -> Result<(), Error> {
-        no_such_job()
-    }
-
-    fn job_dismiss(&mut self, _: JobDismissArguments) -> Result<(), Error> {
-        no_such_job()
-    }
-
-    fn job_finalize(&mut self, _: JobFinalizeArguments) -> Result<(), Error> {
-        no_such_job()
+impl Context<'_> {
+    /// Tells a job something, and lets it do what it can do of that at once.
+    fn tell_job(&mut self, id: &str, verb: Verb) -> Result<(), Error> {
+        self.host()?.jobs().tell(id, verb)?;
+        jobs::step(self.vm);
+        Ok(())
     }
 }
 
-fn no_such_job() -> Result<(), Error> {
-    Err(Error::generic("Job not found"))
+impl JobCommands for Context<'_> {
+    fn query_jobs(&mut self) -> Result<Vec<JobInfo>, Error> {
+        Ok(self.host()?.jobs().list())
+    }
+
+    fn job_pause(&mut self, arguments: JobPauseArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Pause)
+    }
+
+    fn job_resume(&mut self, arguments: JobResumeArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Resume)
+    }
+
+    fn job_cancel(&mut self, arguments: JobCancelArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Cancel)
+    }
+
+    fn job_complete(&mut self, arguments: JobCompleteArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Complete)
+    }
+
+    fn job_dismiss(&mut self, arguments: JobDismissArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Dismiss)
+    }
+
+    fn job_finalize(&mut self, arguments: JobFinalizeArguments) -> Result<(), Error> {
+        self.tell_job(&arguments.id, Verb::Finalize)
+    }
 }

@@ -35,6 +35,7 @@ use crate::session::Monitor;
 
 pub use control::version;
 pub(crate) use machine::{MemorySpace, save_memory, uuid_text};
+pub(crate) use qom_object::is_identifier;
 
 /// What a command works on: the machine, and what its monitor remembers.
 pub(crate) struct Context<'a> {

@@ -1,7 +1,8 @@
 //! The guest's memory and its processors' registers as a file (`dump-guest-memory`).
 //!
-//! A dump is worked off in pieces ([`step`]), so that monitors are served while a large
-//! one is written in the background. The guest stands still meanwhile.
+//! A dump is a job ([`crate::jobs`]) that `query-dump` tells of instead of `query-jobs`, so that
+//! monitors are served while a large one is written in the background. The guest stands still
+//! meanwhile.
 
 mod elf;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::io::Write;
 
 use crate::control::VmControl;
 use crate::error::Error;
+use crate::jobs::{JobNumber, Next, Progress, Visibility, Work};
 use crate::schema::{DumpQueryResult, DumpStatus, Event, RunState};
 
 /// Bytes of guest memory that are read at once.
@@ -35,10 +37,9 @@ pub struct CpuState {
     pub fpcr: u32,
 }
 
-/// The current or last dump of a machine.
+/// What is told of the current or last dump of a machine.
 pub struct DumpState {
     result: DumpQueryResult,
-    active: Option<Active>,
 }
 
 impl Default for DumpState {
@@ -49,18 +50,8 @@ impl Default for DumpState {
                 completed: 0,
                 total: 0,
             },
-            active: None,
         }
     }
-}
-
-/// A dump that is being written.
-struct Active {
-    out: Box<dyn Write>,
-    /// What is left: first address and number of bytes.
-    left: Vec<(u64, u64)>,
-    /// Whether the guest ran before.
-    resume: bool,
 }
 
 /// The parts of `ranges` between `begin` and `begin + length`.
@@ -98,16 +89,25 @@ impl DumpState {
     /// Whether one is being written.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.active.is_some()
+        self.result.status == DumpStatus::Active
     }
 }
 
-/// Stops the guest and writes the head of a dump; [`step`] does the rest.
+/// A dump that is being written.
+struct Dump {
+    out: Box<dyn Write>,
+    /// What is left: first address and number of bytes.
+    left: Vec<(u64, u64)>,
+    /// Whether the guest ran before.
+    resume: bool,
+}
+
+/// Stops the guest and writes the head of a dump; the rest is a job's work.
 pub(crate) fn start(
     vm: &mut dyn VmControl,
     mut out: Box<dyn Write>,
     ranges: Vec<(u64, u64)>,
-) -> Result<(), Error> {
+) -> Result<JobNumber, Error> {
     let resume = vm.run_state() == RunState::Running;
     if resume {
         vm.stop()?;
@@ -120,84 +120,83 @@ pub(crate) fn start(
     let written = out
         .write_all(&head)
         .map_err(|error| Error::generic(format!("dump: failed to write the header: {error}")));
-    let state = vm.host().ok_or_else(Error::unsupported)?.dump();
-    state.result = DumpQueryResult {
+    let host = vm.host().ok_or_else(Error::unsupported)?;
+    host.dump().result = DumpQueryResult {
         status: DumpStatus::Active,
         completed: 0,
         total: i64::try_from(total).unwrap_or(i64::MAX),
     };
-    state.active = Some(Active {
+    let mut dump = Dump {
         out,
         left: ranges.into_iter().rev().collect(),
         resume,
-    });
+    };
     if let Err(error) = written {
-        finish(vm, Err(error.clone()));
+        dump.end(vm, Err(&error));
         return Err(error);
     }
-    Ok(())
+    host.jobs().add(Visibility::Internal, Box::new(dump))
 }
 
-/// Writes another piece of the dump that is active, if one is. True once there is nothing left,
-/// with the dump's own failure if it has failed now.
-pub fn step(vm: &mut dyn VmControl) -> Result<bool, Error> {
-    let Some(mut active) = vm.host().and_then(|host| host.dump().active.take()) else {
-        return Ok(true);
-    };
-    let mut piece = Vec::new();
-    let result = match active.left.last_mut() {
-        None => active.out.flush(),
-        Some((at, len)) => {
-            let count = (*len).min(PIECE);
-            // A piece fits any size type.
-            piece.resize(count as usize, 0);
-            // What cannot be read is zeros, as in QEMU's dumps.
-            if vm.read_physical(*at, &mut piece).is_err() {
-                piece.fill(0);
-            }
-            *at = at.wrapping_add(count);
-            *len -= count;
-            active.out.write_all(&piece)
+impl Dump {
+    /// Writes another piece; tells how many bytes of memory that was, 0 at the end.
+    fn piece(&mut self, vm: &mut dyn VmControl) -> std::io::Result<u64> {
+        let Some((at, len)) = self.left.last_mut() else {
+            self.out.flush()?;
+            return Ok(0);
+        };
+        let count = (*len).min(PIECE);
+        // A piece fits any size type.
+        let mut piece = vec![0; count as usize];
+        // What cannot be read is zeros, as in QEMU's dumps.
+        if vm.read_physical(*at, &mut piece).is_err() {
+            piece.fill(0);
         }
-    };
-    let done = active.left.is_empty();
-    if active.left.last().is_some_and(|(_, len)| *len == 0) {
-        active.left.pop();
+        *at = at.wrapping_add(count);
+        *len -= count;
+        if *len == 0 {
+            self.left.pop();
+        }
+        self.out.write_all(&piece)?;
+        Ok(count)
     }
-    if let Some(host) = vm.host() {
-        let state = host.dump();
-        state.result.completed += piece.len() as i64;
-        state.active = Some(active);
-    }
-    match result {
-        Err(error) => {
-            let error = Error::generic(format!("dump: failed to save memory: {error}"));
-            finish(vm, Err(error.clone()));
-            Err(error)
+
+    /// Lets the guest go on, and tells the monitors.
+    fn end(&mut self, vm: &mut dyn VmControl, result: Result<(), &Error>) {
+        let Some(host) = vm.host() else { return };
+        let told = &mut host.dump().result;
+        told.status = match result {
+            Ok(()) => DumpStatus::Completed,
+            Err(_) => DumpStatus::Failed,
+        };
+        let event = Event::DumpCompleted {
+            result: told.clone(),
+            error: result.err().map(|error| error.message.clone()),
+        };
+        vm.emit(&event);
+        if self.resume && vm.cont().is_err() {
+            // It was reset or powered off by then, and stays stopped.
         }
-        Ok(()) if done => {
-            finish(vm, Ok(()));
-            Ok(true)
-        }
-        Ok(()) => Ok(false),
     }
 }
 
-/// Ends the dump, lets the guest go on, and tells the monitors.
-fn finish(vm: &mut dyn VmControl, result: Result<(), Error>) {
-    let Some(host) = vm.host() else { return };
-    let state = host.dump();
-    let resume = state.active.take().is_some_and(|active| active.resume);
-    state.result.status = match result {
-        Ok(()) => DumpStatus::Completed,
-        Err(_) => DumpStatus::Failed,
-    };
-    let event = Event::DumpCompleted {
-        result: state.result.clone(),
-        error: result.err().map(|error| error.message),
-    };
-    vm.emit(&event);
-    if resume && vm.cont().is_err() {
-        // It was reset or powered off by then, and stays stopped.
+impl Work for Dump {
+    fn step(&mut self, vm: &mut dyn VmControl, _: &mut Progress) -> Result<Next, Error> {
+        let count = self
+            .piece(vm)
+            .map_err(|error| Error::generic(format!("dump: failed to save memory: {error}")))?;
+        if let Some(host) = vm.host() {
+            // Never more than the total.
+            host.dump().result.completed += count as i64;
+        }
+        Ok(if count == 0 { Next::Done } else { Next::More })
+    }
+
+    fn commit(&mut self, vm: &mut dyn VmControl) {
+        self.end(vm, Ok(()));
+    }
+
+    fn abort(&mut self, vm: &mut dyn VmControl, why: &Error) {
+        self.end(vm, Err(why));
     }
 }

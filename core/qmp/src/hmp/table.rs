@@ -8,6 +8,7 @@ use crate::commands::{MemorySpace, save_memory};
 use crate::control::HostControl;
 use crate::dump;
 use crate::error::Error;
+use crate::jobs;
 use crate::schema::ShutdownCause;
 
 /// A command.
@@ -133,9 +134,8 @@ fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
     let ranges = dump::ranges(human.vm, None)?;
     let file = human.vm.create_file(&path);
     let file = file.map_err(|error| Error::generic(format!("Could not open '{path}': {error}")))?;
-    dump::start(human.vm, file, ranges)?;
-    while !dump::step(human.vm)? {}
-    Ok(())
+    let job = dump::start(human.vm, file, ranges)?;
+    jobs::finish(human.vm, job)
 }
 
 fn trace_event(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
