@@ -4,7 +4,7 @@
 //! base register + displacement: first [`slot::COUNT`] 64-bit slots, then the read and the write
 //! half of the translation look-aside buffer (TLB).
 
-use ferrite_ram::{GuestVirt, PAGE_SIZE, RamOffset};
+use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
 
 /// Numbers of the slots that this crate gives a meaning. The others belong to the guest front end
 /// (from [`FIRST_GUEST`](slot::FIRST_GUEST)) and to the interpreter
@@ -47,6 +47,12 @@ pub mod slot {
     pub const EXCLUSIVE_HIGH: u16 = 14;
     /// What [`EXCLUSIVE_AT`] holds while the monitor is open (no reservation).
     pub const NO_EXCLUSIVE: u64 = u64::MAX;
+    /// The [`GuestRam::code_epoch`](ferrite_ram::GuestRam::code_epoch) up to which fast write
+    /// mappings of code pages are gone.
+    pub const CODE_EPOCH: u16 = 17;
+    /// The [`GuestRam::code_writes`](ferrite_ram::GuestRam::code_writes) up to which the engine that
+    /// runs this vCPU has dropped translations.
+    pub const CODE_WRITES: u16 = 18;
     /// Always 0, for the interpreter to read where an operand is the constant 0.
     pub const ZERO: u16 = 16;
     /// First slot that the guest front end lays out.
@@ -89,6 +95,12 @@ impl TlbEntry {
             tag: page | (context & CONTEXT_MASK),
             addend: ram.page().0.wrapping_sub(page),
         }
+    }
+
+    /// The arena page that it leads to; [`Self::EMPTY`] says the first.
+    #[must_use]
+    pub fn page(self) -> RamOffset {
+        RamOffset((self.tag & !CONTEXT_MASK).wrapping_add(self.addend))
     }
 }
 
@@ -174,6 +186,39 @@ impl VcpuBlock {
     pub fn flush_tlb(&mut self) {
         self.tlb_read.fill(TlbEntry::EMPTY);
         self.tlb_write.fill(TlbEntry::EMPTY);
+    }
+}
+
+/// Code that others translated, and writes to code.
+impl VcpuBlock {
+    /// Whether translations have to go before one is run again: somebody wrote to code.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_stale_code(&self, ram: &GuestRam) -> bool {
+        ram.code_writes() != self.get(slot::CODE_WRITES)
+    }
+
+    /// Lets go of fast write mappings to pages that others have translated code from since the last
+    /// call. What was written through such a mapping meanwhile is not known: it counts as written to.
+    pub fn follow_code(&mut self, ram: &GuestRam) {
+        let epoch = ram.code_epoch();
+        if self.get(slot::CODE_EPOCH) == epoch {
+            return;
+        }
+        self.set(slot::CODE_EPOCH, epoch);
+        for entry in &mut self.tlb_write {
+            let page = entry.page();
+            if *entry != TlbEntry::EMPTY && ram.is_code(page) {
+                *entry = TlbEntry::EMPTY;
+                ram.note_code_write(page);
+            }
+        }
+    }
+
+    /// This vCPU itself gave a page its first translation, and has dropped its own fast write
+    /// mappings of it.
+    pub fn note_own_code(&mut self) {
+        self.set(slot::CODE_EPOCH, self.get(slot::CODE_EPOCH).wrapping_add(1));
     }
 }
 

@@ -181,7 +181,8 @@ impl Dma {
     /// Writes a little-endian scalar.
     pub fn store<T: Scalar>(&self, at: GuestPhys, value: T) -> Result<(), BusError> {
         let place = self.place(at, T::BYTES, true)?;
+        let done = self.ram.store(place, value);
         self.ram.note_code_write(place);
-        self.ram.store(place, value).ok_or(BusError)
+        done.ok_or(BusError)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use portable_atomic::AtomicU128;
 
-use crate::code_pages::CodePages;
+use crate::code_pages::{CodePages, WrittenCode};
 use crate::{PAGE_SIZE, RamOffset};
 
 /// Why an arena could not be made.
@@ -261,7 +261,7 @@ impl GuestRam {
         Some(())
     }
 
-    /// Copies into guest memory and queues code pages that it touches; `None`, with nothing
+    /// Copies into guest memory and logs code pages that it touches; `None`, with nothing
     /// written, when the span leaves the arena.
     #[must_use]
     pub fn write_bytes(&self, at: RamOffset, from: &[u8]) -> Option<()> {
@@ -294,23 +294,26 @@ impl GuestRam {
         self.code.epoch()
     }
 
-    /// Records a write by a vCPU's slow path to the page at `at`: the flag goes, and the page is
-    /// queued for invalidation.
+    /// Records a write that a vCPU's slow path has made to the page at `at`: the flag goes, and the
+    /// page is logged for invalidation.
     pub fn note_code_write(&self, at: RamOffset) {
         self.code.note_write(at);
     }
 
-    /// Whether [`Self::take_dirty_code`] would return anything: one relaxed load.
+    /// How many writes to code pages there were: one load. Whoever keeps translations compares it
+    /// with how many it has dealt with ([`Self::code_written_since`]).
     #[inline(always)]
     #[must_use]
-    pub fn has_dirty_code(&self) -> bool {
-        self.code.has_dirty()
+    pub fn code_writes(&self) -> u64 {
+        self.code.writes()
     }
 
-    /// Takes the pages whose translations must go before any of them runs again.
+    /// The pages whose translations must go before any of them runs again: those written since
+    /// [`Self::code_writes`] was `seen`, which is brought up to date. Every keeper of translations
+    /// has a count of its own.
     #[must_use]
-    pub fn take_dirty_code(&self) -> Vec<RamOffset> {
-        self.code.take_dirty()
+    pub fn code_written_since(&self, seen: &mut u64) -> WrittenCode {
+        self.code.written_since(seen)
     }
 }
 
@@ -366,13 +369,15 @@ mod tests {
     }
 
     #[test]
-    fn device_writes_queue_each_code_page_once() {
+    fn device_writes_log_each_code_page_once() {
         let ram = GuestRam::new(4 * PAGE_SIZE).unwrap();
         assert!(ram.mark_code(RamOffset(PAGE_SIZE)));
         assert!(!ram.mark_code(RamOffset(PAGE_SIZE + 4)));
         ram.write_bytes(RamOffset(PAGE_SIZE - 1), &[0; 2]).unwrap();
         ram.write_bytes(RamOffset(PAGE_SIZE), &[0]).unwrap();
-        assert_eq!(ram.take_dirty_code(), [RamOffset(PAGE_SIZE)]);
-        assert!(!ram.has_dirty_code() && !ram.is_code(RamOffset(PAGE_SIZE)));
+        assert_eq!(ram.code_writes(), 1);
+        let written = ram.code_written_since(&mut 0);
+        assert_eq!(written, WrittenCode::Pages(vec![RamOffset(PAGE_SIZE)]));
+        assert!(!ram.is_code(RamOffset(PAGE_SIZE)));
     }
 }

@@ -10,8 +10,12 @@
 //! to guest memory.
 //!
 //! Pages that hold translated code are flagged ([`GuestRam::mark_code`]). A write through
-//! [`GuestRam::write_bytes`] to such a page queues it for [`GuestRam::take_dirty_code`]; vCPUs keep
+//! [`GuestRam::write_bytes`] to such a page logs it for [`GuestRam::code_written_since`]; vCPUs keep
 //! flagged pages out of their fast write path and call [`GuestRam::note_code_write`] themselves.
+//!
+//! A vCPU may have a fast write mapping of a page that another one flags. It looks for such mappings
+//! whenever [`GuestRam::code_epoch`] has moved, and takes each for a write: at the end of its turn,
+//! and before it tells others of what it wrote (DSB).
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
@@ -21,3 +25,4 @@ mod code_pages;
 
 pub use address::{GuestPhys, GuestVirt, PAGE_BITS, PAGE_SIZE, RamOffset};
 pub use arena::{AllocError, GuestRam, Scalar};
+pub use code_pages::WrittenCode;

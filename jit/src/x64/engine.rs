@@ -17,8 +17,8 @@ use ferrite_ir::engine::Stats;
 use ferrite_ir::engine::key::{Key, Map};
 use ferrite_ir::env::{Extent, Fetched};
 use ferrite_ir::interp::{AtomicEntry, WideEntry};
-use ferrite_ir::{CodeEngine, Env, Region, TlbEntry, VcpuBlock, opt, slot, verify};
-use ferrite_ram::{GuestRam, GuestVirt};
+use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
+use ferrite_ram::{GuestRam, GuestVirt, WrittenCode};
 
 use super::buffer::{CodeBuffer, MapError};
 use super::emit::{self, Bases, EmitError, Exit, Host, Output, Scratch};
@@ -56,18 +56,15 @@ struct Translation {
     incoming: Vec<u32>,
 }
 
-/// The jump cache of a vCPU, and how much it knows of the others' translations.
+/// The jump cache of a vCPU.
 struct PerVcpu {
     jumps: Box<[JumpEntry; JUMPS]>,
-    /// The [`GuestRam::code_epoch`] up to which fast write mappings of code pages are gone.
-    epoch: u64,
 }
 
 impl Default for PerVcpu {
     fn default() -> Self {
         Self {
             jumps: Box::new([JumpEntry::EMPTY; JUMPS]),
-            epoch: 0,
         }
     }
 }
@@ -91,6 +88,8 @@ pub struct Engine {
     wides: Vec<WideEntry>,
     atomics: Vec<AtomicEntry>,
     vcpus: Vec<PerVcpu>,
+    /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
+    writes: u64,
     scratch: Scratch,
     host: Host,
     stats: Stats,
@@ -118,6 +117,7 @@ impl Engine {
             wides: Vec::new(),
             atomics: Vec::new(),
             vcpus: Vec::new(),
+            writes: 0,
             scratch: Scratch::default(),
             host: Host {
                 fma: is_x86_feature_detected!("fma"),
@@ -129,7 +129,7 @@ impl Engine {
     /// Compiles a region and runs it once, by itself, whatever is at its address in memory: for
     /// tests of the generator. `slot::PC` is where it led afterwards.
     pub fn run_once(&mut self, region: &Region, env: &mut dyn Env, cpu: &mut VcpuBlock) {
-        self.catch_up(env.ram(), cpu, 0);
+        self.start(env.ram(), cpu, 0);
         let key = Key {
             at: ferrite_ram::RamOffset(region.entry),
             pc: region.entry,
@@ -148,17 +148,13 @@ impl Engine {
         }
     }
 
-    /// Lets go of fast write mappings to pages that got translations while another vCPU ran.
-    fn catch_up(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
+    /// Prepares a vCPU's turn.
+    fn start(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
         if self.vcpus.len() <= vcpu {
             self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
         }
-        let epoch = ram.code_epoch();
-        let own = &mut self.vcpus[vcpu].epoch;
-        if *own != epoch {
-            *own = epoch;
-            cpu.tlb_write.fill(TlbEntry::EMPTY);
-        }
+        cpu.follow_code(ram);
+        cpu.set(slot::CODE_WRITES, self.writes);
     }
 
     /// The translation for `pc`; `None` if fetching it faulted.
@@ -188,7 +184,7 @@ impl Engine {
         };
         let number = match self.by_key.get(&key) {
             Some(&number) => number,
-            None => self.translate(env, cpu, vcpu, key, fetched)?,
+            None => self.translate(env, cpu, key, fetched)?,
         };
         // The generation after the fetch, which may have filled translation caches.
         self.vcpus[vcpu].jumps[stubs::jump_index(pc)] = JumpEntry {
@@ -211,13 +207,12 @@ impl Engine {
         &mut self,
         env: &mut dyn Env,
         cpu: &mut VcpuBlock,
-        vcpu: usize,
         key: Key,
         fetched: Fetched,
     ) -> Option<u32> {
         // First, so that no write falls between.
         if env.ram().mark_code(key.at) {
-            self.vcpus[vcpu].epoch += 1;
+            cpu.note_own_code();
             env.protect_code(cpu, key.at.page());
         }
         if self.buffer.left() < REGION_BYTES {
@@ -318,8 +313,12 @@ impl Engine {
         self.buffer.patch(place.jump, &place.unlinked.to_le_bytes());
     }
 
-    fn drop_dirty(&mut self, ram: &GuestRam) {
-        for page in ram.take_dirty_code() {
+    fn drop_written(&mut self, ram: &GuestRam) {
+        let pages = match ram.code_written_since(&mut self.writes) {
+            WrittenCode::Pages(pages) => pages,
+            WrittenCode::Any => return self.flush(),
+        };
+        for page in pages {
             for number in self.by_page.remove(&page.page().0).unwrap_or_default() {
                 self.stats.invalidations += 1;
                 self.kill(number);
@@ -390,14 +389,15 @@ impl CodeEngine for Engine {
     }
 
     fn run(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize) {
-        self.catch_up(env.ram(), cpu, vcpu);
+        self.start(env.ram(), cpu, vcpu);
         let mut pending = 0;
         while cpu.budget() > 0 {
-            if env.ram().has_dirty_code() {
-                self.drop_dirty(env.ram());
+            let flushes = self.stats.flushes;
+            if cpu.has_stale_code(env.ram()) {
+                self.drop_written(env.ram());
+                cpu.set(slot::CODE_WRITES, self.writes);
             }
             let pc = cpu.get(slot::PC);
-            let flushes = self.stats.flushes;
             let Some(number) = self.find(env, cpu, vcpu, pc) else {
                 // The fetch faulted. That counts, or a fault in the fault handler would never end.
                 cpu.charge(1);

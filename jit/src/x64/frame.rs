@@ -146,7 +146,7 @@ impl<'a> Parts<'a> {
     /// Ends a call in which the guest may have done anything.
     fn finish(self, result: Result<u64, Leave>) -> Returned {
         *self.generations = generations(self.env, self.cpu);
-        if self.env.ram().has_dirty_code() {
+        if self.cpu.has_stale_code(self.env.ram()) {
             // Translations have to go before the next region is entered.
             self.cpu.request_exit();
         }

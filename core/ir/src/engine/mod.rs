@@ -26,7 +26,7 @@ pub mod key;
 
 pub use accelerator::{Accelerator, CodeEngine};
 
-use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE};
+use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, WrittenCode};
 
 use crate::env::{Env, Extent, Fetched};
 use crate::interp::{self, BlockEnd, Lowered};
@@ -78,19 +78,14 @@ impl Default for Limits {
     }
 }
 
-/// What the engine keeps for each vCPU.
-#[derive(Default)]
-struct PerVcpu {
-    jumps: JumpCache,
-    /// The [`GuestRam::code_epoch`] up to which fast write mappings of code pages are gone.
-    epoch: u64,
-}
-
 /// Runs guest code, translating as it goes. One engine serves any number of vCPUs that take turns.
 #[derive(Default)]
 pub struct Engine {
     cache: Cache,
-    vcpus: Vec<PerVcpu>,
+    /// The jump cache of each vCPU.
+    jumps: Vec<JumpCache>,
+    /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
+    writes: u64,
     limits: Limits,
     stats: Stats,
 }
@@ -135,14 +130,16 @@ impl Engine {
     /// and the budget has gone down by exactly the number of instructions run (an instruction that
     /// raised an exception counts), [`slot::DEFERRED`] considered.
     pub fn run<E: Env + ?Sized>(&mut self, env: &mut E, cpu: &mut VcpuBlock, vcpu: usize) {
-        if self.vcpus.len() <= vcpu {
-            self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
+        if self.jumps.len() <= vcpu {
+            self.jumps.resize_with(vcpu + 1, JumpCache::default);
         }
-        self.catch_up(env.ram(), cpu, vcpu);
+        cpu.follow_code(env.ram());
+        cpu.set(slot::CODE_WRITES, self.writes);
         let mut pending: Option<Pending> = None;
         while cpu.budget() > 0 {
-            if env.ram().has_dirty_code() {
-                self.drop_dirty(env.ram());
+            if cpu.has_stale_code(env.ram()) {
+                self.drop_written(env.ram());
+                cpu.set(slot::CODE_WRITES, self.writes);
             }
             let pc = cpu.get(slot::PC);
             let Some(mut id) = self.find(env, cpu, vcpu, pc) else {
@@ -158,7 +155,7 @@ impl Engine {
                 continue;
             };
             while let BlockEnd::Direct(exit) = interp::run(&translation.code, env, cpu) {
-                if cpu.budget() > 0 && !env.ram().has_dirty_code() {
+                if cpu.budget() > 0 && !cpu.has_stale_code(env.ram()) {
                     let next = translation.link(exit);
                     if let Some(linked) = self.cache.get(next) {
                         (id, translation) = (next, linked);
@@ -174,21 +171,16 @@ impl Engine {
         }
     }
 
-    /// Lets go of fast write mappings to pages that got translations while another vCPU ran.
-    fn catch_up(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
-        let epoch = ram.code_epoch();
-        let own = &mut self.vcpus[vcpu].epoch;
-        if *own != epoch {
-            *own = epoch;
-            cpu.tlb_write.fill(crate::TlbEntry::EMPTY);
-        }
-    }
-
     /// Drops translations of pages that were written to.
     #[cold]
-    fn drop_dirty(&mut self, ram: &GuestRam) {
-        for page in ram.take_dirty_code() {
-            self.stats.invalidations += self.cache.drop_page(page) as u64;
+    fn drop_written(&mut self, ram: &GuestRam) {
+        match ram.code_written_since(&mut self.writes) {
+            WrittenCode::Pages(pages) => {
+                for page in pages {
+                    self.stats.invalidations += self.cache.drop_page(page) as u64;
+                }
+            }
+            WrittenCode::Any => self.flush(),
         }
     }
 
@@ -203,7 +195,7 @@ impl Engine {
     ) -> Option<Id> {
         self.stats.lookups += 1;
         let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
-        let id = self.vcpus[vcpu].jumps.get(pc, generation);
+        let id = self.jumps[vcpu].get(pc, generation);
         if self.cache.is_alive(id) {
             return Some(id);
         }
@@ -231,7 +223,7 @@ impl Engine {
             None => {
                 // First, so that no write falls between.
                 if env.ram().mark_code(key.at) {
-                    self.vcpus[vcpu].epoch += 1;
+                    cpu.note_own_code();
                     env.protect_code(cpu, key.at.page());
                 }
                 let code = self.prepare(env, cpu, &key, fetched)?;
@@ -240,7 +232,7 @@ impl Engine {
         };
         // The generation after the fetch, which may have filled translation caches.
         let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
-        self.vcpus[vcpu].jumps.set(pc, generation, id);
+        self.jumps[vcpu].set(pc, generation, id);
         Some(id)
     }
 
@@ -274,9 +266,7 @@ impl Engine {
     fn insert(&mut self, key: Key, code: Lowered) -> Id {
         if self.cache.is_out_of_names() {
             self.cache.restart();
-            for vcpu in &mut self.vcpus {
-                vcpu.jumps = JumpCache::default();
-            }
+            self.jumps.fill_with(JumpCache::default);
             self.stats.flushes += 1;
         }
         if self.cache.len() >= self.limits.regions || self.cache.bytes() >= self.limits.bytes {
