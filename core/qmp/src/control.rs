@@ -150,6 +150,10 @@ pub trait VmControl {
     fn cpu_state(&mut self, _cpu: usize) -> Option<CpuState> {
         None
     }
+    /// Bytes of a page of the guest's operating system; a power of two from 4 KiB to 64 KiB.
+    fn page_size(&mut self) -> u64 {
+        4096
+    }
     /// Guest memory: first address and number of bytes of each range, ascending.
     fn ram_ranges(&self) -> Vec<(u64, u64)> {
         Vec::new()

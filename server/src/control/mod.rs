@@ -387,6 +387,18 @@ impl VmControl for Control<'_> {
         })
     }
 
+    fn page_size(&mut self) -> u64 {
+        let Some((cpu, board)) = self.vm.cpu_and_board(0) else {
+            return 4096;
+        };
+        // The granule of the kernel's half of the address space: TCR_EL1.TG1.
+        match cpu.system_register(board, "TCR_EL1").unwrap_or(0) >> 30 & 3 {
+            1 => 16 << 10,
+            3 => 64 << 10,
+            _ => 4096,
+        }
+    }
+
     fn ram_ranges(&self) -> Vec<(u64, u64)> {
         let map = self.vm.board().map();
         let ram = map.regions().iter().filter_map(|region| {

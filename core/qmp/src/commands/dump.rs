@@ -44,14 +44,16 @@ impl DumpCommands for Context<'_> {
         if self.host()?.dump().is_active() {
             return Err(Error::generic("There is a dump in process, please wait."));
         }
-        let elf = matches!(arguments.format, None | Some(DumpGuestMemoryFormat::Elf));
-        if !elf && (arguments.paging || arguments.begin.is_some() || arguments.length.is_some()) {
+        let format = arguments.format.unwrap_or(DumpGuestMemoryFormat::Elf);
+        if format != DumpGuestMemoryFormat::Elf
+            && (arguments.paging || arguments.begin.is_some() || arguments.length.is_some())
+        {
             return Err(Error::generic(
                 "kdump-compressed format doesn't support paging or filter",
             ));
         }
         let part = part(&arguments)?;
-        if let Some(format) = arguments.format.filter(|_| !elf) {
+        if !dump::formats().contains(&format) {
             return Err(Error::generic(format!(
                 "{} is not available now",
                 format.as_str()
@@ -59,7 +61,7 @@ impl DumpCommands for Context<'_> {
         }
         let out = self.dump_file(&arguments.protocol)?;
         let ranges = dump::ranges(self.vm, part)?;
-        let job = dump::start(self.vm, out, ranges)?;
+        let job = dump::start(self.vm, out, ranges, format)?;
         match arguments.detach {
             Some(true) => Ok(()),
             _ => jobs::finish(self.vm, job),
@@ -72,7 +74,7 @@ impl DumpCommands for Context<'_> {
 
     fn query_dump_guest_memory_capability(&mut self) -> Result<DumpGuestMemoryCapability, Error> {
         Ok(DumpGuestMemoryCapability {
-            formats: vec![DumpGuestMemoryFormat::Elf],
+            formats: dump::formats(),
         })
     }
 }

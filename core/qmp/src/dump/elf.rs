@@ -14,7 +14,7 @@ const NT_PRFPREG: u32 = 2;
 
 /// Everything before the memory of `ranges`, which follows without gaps.
 pub(super) fn head(cpus: &[CpuState], ranges: &[(u64, u64)]) -> Vec<u8> {
-    let notes: Vec<u8> = cpus.iter().enumerate().flat_map(notes).collect();
+    let notes = notes(cpus);
     let count = 1 + ranges.len() as u64;
     let notes_at = EHDR + count * PHDR;
     let mut out = Vec::new();
@@ -51,8 +51,13 @@ fn segment(out: &mut Vec<u8>, kind: u32, offset: u64, base: u64, len: u64) {
     }
 }
 
+/// The notes about processors.
+pub(super) fn notes(cpus: &[CpuState]) -> Vec<u8> {
+    cpus.iter().enumerate().flat_map(notes_of).collect()
+}
+
 /// A processor's notes; processors are numbered like threads, from 1 on.
-fn notes((index, cpu): (usize, &CpuState)) -> Vec<u8> {
+fn notes_of((index, cpu): (usize, &CpuState)) -> Vec<u8> {
     let mut out = Vec::new();
     note(&mut out, NT_PRSTATUS, &prstatus(index as u32 + 1, cpu));
     note(&mut out, NT_PRFPREG, &fpsimd(cpu));

@@ -5,15 +5,16 @@
 //! meanwhile.
 
 mod elf;
+mod kdump;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::control::VmControl;
 use crate::error::Error;
 use crate::jobs::{JobNumber, Next, Progress, Visibility, Work};
-use crate::schema::{DumpQueryResult, DumpStatus, Event, RunState};
+use crate::schema::{DumpGuestMemoryFormat, DumpQueryResult, DumpStatus, Event, RunState};
 
 /// Bytes of guest memory that are read at once.
 const PIECE: u64 = 64 << 10;
@@ -96,10 +97,56 @@ impl DumpState {
 /// A dump that is being written.
 struct Dump {
     out: Box<dyn Write>,
-    /// What is left: first address and number of bytes.
-    left: Vec<(u64, u64)>,
+    body: Body,
     /// Whether the guest ran before.
     resume: bool,
+}
+
+/// What a dump has after its head.
+enum Body {
+    /// The memory as it is; what is left of it, the last first: address and number of bytes.
+    Elf(Vec<(u64, u64)>),
+    /// Compressed pages.
+    Kdump(kdump::Writer),
+}
+
+/// How dumps can be written.
+pub(crate) fn formats() -> Vec<DumpGuestMemoryFormat> {
+    let compressed = kdump::FORMS.iter().map(|(format, _)| *format);
+    std::iter::once(DumpGuestMemoryFormat::Elf)
+        .chain(compressed)
+        .collect()
+}
+
+/// Reads guest memory. What cannot be read is zeros, as in QEMU's dumps.
+fn read_or_zero(vm: &mut dyn VmControl, at: u64, into: &mut [u8]) {
+    if vm.read_physical(at, into).is_err() {
+        into.fill(0);
+    }
+}
+
+/// Writes what comes before the memory.
+fn head(
+    vm: &mut dyn VmControl,
+    out: &mut dyn Write,
+    ranges: Vec<(u64, u64)>,
+    format: DumpGuestMemoryFormat,
+) -> io::Result<Body> {
+    let cpus: Vec<CpuState> = (0..vm.cpus().len())
+        .filter_map(|cpu| vm.cpu_state(cpu))
+        .collect();
+    let form = kdump::FORMS.iter().find(|row| row.0 == format);
+    let Some((_, form)) = form else {
+        out.write_all(&elf::head(&cpus, &ranges))?;
+        return Ok(Body::Elf(ranges.into_iter().rev().collect()));
+    };
+    let source = kdump::Source {
+        notes: &elf::notes(&cpus),
+        cpus: cpus.len(),
+        ranges: &ranges,
+        page: vm.page_size(),
+    };
+    Ok(Body::Kdump(kdump::start(*form, &source, out)?))
 }
 
 /// Stops the guest and writes the head of a dump; the rest is a job's work.
@@ -107,18 +154,14 @@ pub(crate) fn start(
     vm: &mut dyn VmControl,
     mut out: Box<dyn Write>,
     ranges: Vec<(u64, u64)>,
+    format: DumpGuestMemoryFormat,
 ) -> Result<JobNumber, Error> {
     let resume = vm.run_state() == RunState::Running;
     if resume {
         vm.stop()?;
     }
-    let cpus: Vec<CpuState> = (0..vm.cpus().len())
-        .filter_map(|cpu| vm.cpu_state(cpu))
-        .collect();
-    let head = elf::head(&cpus, &ranges);
     let total: u64 = ranges.iter().map(|(_, len)| len).sum();
-    let written = out
-        .write_all(&head)
+    let body = head(vm, &mut out, ranges, format)
         .map_err(|error| Error::generic(format!("dump: failed to write the header: {error}")));
     let host = vm.host().ok_or_else(Error::unsupported)?;
     host.dump().result = DumpQueryResult {
@@ -126,57 +169,58 @@ pub(crate) fn start(
         completed: 0,
         total: i64::try_from(total).unwrap_or(i64::MAX),
     };
-    let mut dump = Dump {
-        out,
-        left: ranges.into_iter().rev().collect(),
-        resume,
-    };
-    if let Err(error) = written {
-        dump.end(vm, Err(&error));
-        return Err(error);
+    match body {
+        Ok(body) => {
+            let dump = Dump { out, body, resume };
+            host.jobs().add(Visibility::Internal, Box::new(dump))
+        }
+        Err(error) => {
+            end(vm, resume, Err(&error));
+            Err(error)
+        }
     }
-    host.jobs().add(Visibility::Internal, Box::new(dump))
 }
 
 impl Dump {
-    /// Writes another piece; tells how many bytes of memory that was, 0 at the end.
-    fn piece(&mut self, vm: &mut dyn VmControl) -> std::io::Result<u64> {
-        let Some((at, len)) = self.left.last_mut() else {
+    /// Writes another piece; tells how many bytes of memory that was, nothing at the end.
+    fn piece(&mut self, vm: &mut dyn VmControl) -> io::Result<Option<u64>> {
+        let left = match &mut self.body {
+            Body::Elf(left) => left,
+            Body::Kdump(writer) => return writer.step(vm, &mut self.out),
+        };
+        let Some((at, len)) = left.last_mut() else {
             self.out.flush()?;
-            return Ok(0);
+            return Ok(None);
         };
         let count = (*len).min(PIECE);
         // A piece fits any size type.
         let mut piece = vec![0; count as usize];
-        // What cannot be read is zeros, as in QEMU's dumps.
-        if vm.read_physical(*at, &mut piece).is_err() {
-            piece.fill(0);
-        }
+        read_or_zero(vm, *at, &mut piece);
         *at = at.wrapping_add(count);
         *len -= count;
         if *len == 0 {
-            self.left.pop();
+            left.pop();
         }
         self.out.write_all(&piece)?;
-        Ok(count)
+        Ok(Some(count))
     }
+}
 
-    /// Lets the guest go on, and tells the monitors.
-    fn end(&mut self, vm: &mut dyn VmControl, result: Result<(), &Error>) {
-        let Some(host) = vm.host() else { return };
-        let told = &mut host.dump().result;
-        told.status = match result {
-            Ok(()) => DumpStatus::Completed,
-            Err(_) => DumpStatus::Failed,
-        };
-        let event = Event::DumpCompleted {
-            result: told.clone(),
-            error: result.err().map(|error| error.message.clone()),
-        };
-        vm.emit(&event);
-        if self.resume && vm.cont().is_err() {
-            // It was reset or powered off by then, and stays stopped.
-        }
+/// Lets the guest go on, and tells the monitors.
+fn end(vm: &mut dyn VmControl, resume: bool, result: Result<(), &Error>) {
+    let Some(host) = vm.host() else { return };
+    let told = &mut host.dump().result;
+    told.status = match result {
+        Ok(()) => DumpStatus::Completed,
+        Err(_) => DumpStatus::Failed,
+    };
+    let event = Event::DumpCompleted {
+        result: told.clone(),
+        error: result.err().map(|error| error.message.clone()),
+    };
+    vm.emit(&event);
+    if resume && vm.cont().is_err() {
+        // It was reset or powered off by then, and stays stopped.
     }
 }
 
@@ -186,17 +230,20 @@ impl Work for Dump {
             .piece(vm)
             .map_err(|error| Error::generic(format!("dump: failed to save memory: {error}")))?;
         if let Some(host) = vm.host() {
-            // Never more than the total.
-            host.dump().result.completed += count as i64;
+            let told = &mut host.dump().result;
+            told.completed = match count {
+                Some(count) => told.completed.saturating_add_unsigned(count),
+                None => told.total,
+            };
         }
-        Ok(if count == 0 { Next::Done } else { Next::More })
+        Ok(count.map_or(Next::Done, |_| Next::More))
     }
 
     fn commit(&mut self, vm: &mut dyn VmControl) {
-        self.end(vm, Ok(()));
+        end(vm, self.resume, Ok(()));
     }
 
     fn abort(&mut self, vm: &mut dyn VmControl, why: &Error) {
-        self.end(vm, Err(why));
+        end(vm, self.resume, Err(why));
     }
 }

@@ -127,6 +127,7 @@ fn host<'h>(human: &'h mut Human<'_>) -> Result<&'h mut dyn HostControl, Error> 
 }
 
 fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    let format = crate::schema::DumpGuestMemoryFormat::Elf;
     let path = arguments.word(0).to_owned();
     if host(human)?.dump().is_active() {
         return Err(Error::generic("There is a dump in process, please wait."));
@@ -134,7 +135,7 @@ fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
     let ranges = dump::ranges(human.vm, None)?;
     let file = human.vm.create_file(&path);
     let file = file.map_err(|error| Error::generic(format!("Could not open '{path}': {error}")))?;
-    let job = dump::start(human.vm, file, ranges)?;
+    let job = dump::start(human.vm, file, ranges, format)?;
     jobs::finish(human.vm, job)
 }
 
