@@ -375,7 +375,7 @@ impl VmControl for Control<'_> {
     fn cpu_state(&mut self, cpu: usize) -> Option<CpuState> {
         let (cpu, board) = self.vm.cpu_and_board(cpu)?;
         let mut register = |name| cpu.system_register(board, name).unwrap_or(0) as u32;
-        let (fpcr, fpsr) = (register("fpcr"), register("fpsr"));
+        let (fpcr, fpsr) = (register("FPCR"), register("FPSR"));
         Some(CpuState {
             x: std::array::from_fn(|n| cpu.x(n as u32)),
             sp: cpu.sp(),
