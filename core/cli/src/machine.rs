@@ -19,6 +19,8 @@ pub enum CodeBackend {
     Interpreter,
     /// The one-pass x86-64 emitter.
     X64,
+    /// Cranelift, behind the interpreter.
+    Cranelift,
 }
 
 /// How the CPUs run.
@@ -140,7 +142,8 @@ impl MachineOptions {
             None => CodeBackend::Best,
             Some("interp") => CodeBackend::Interpreter,
             Some("x64") => CodeBackend::X64,
-            Some(_) => return Err(kv.invalid("backend", "interp or x64").into()),
+            Some("cranelift") => CodeBackend::Cranelift,
+            Some(_) => return Err(kv.invalid("backend", "interp, x64 or cranelift").into()),
         };
         if let Some(mebibytes) = kv.take_number("tb-size")? {
             let mebibytes = u32::try_from(mebibytes)

@@ -20,10 +20,10 @@ use ferrite_ir::interp::{AtomicEntry, WideEntry};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
 use ferrite_ram::{GuestRam, GuestVirt, WrittenCode};
 
-use super::buffer::{CodeBuffer, MapError};
 use super::emit::{self, Bases, EmitError, Exit, Host, Output, Scratch};
 use super::frame::{Context, JUMPS, JumpEntry, Site, generations};
 use super::stubs::{self, Stubs};
+use crate::buffer::{CodeBuffer, MapError};
 
 /// Why this host cannot run generated code.
 #[derive(Debug, thiserror::Error)]

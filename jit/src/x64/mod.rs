@@ -6,8 +6,7 @@
 //! - `plan`: what is known about a block's values before its code is written;
 //! - `file`: which register holds which value or global;
 //! - `stubs`: the code that every region shares: entry, exits, look-up, calls into Rust;
-//! - `frame`: what those calls find on the machine stack, and the functions called;
-//! - `buffer`: memory for code, written through one mapping and run through another.
+//! - `frame`: what those calls find on the machine stack, and the functions called.
 //!
 //! # Registers
 //! | register | holds |
@@ -26,7 +25,6 @@
     reason = "the assembler's macro converts every register number"
 )]
 
-mod buffer;
 mod emit;
 pub mod engine;
 mod file;
@@ -34,7 +32,7 @@ mod frame;
 mod plan;
 mod stubs;
 
-pub use buffer::MapError;
+pub use crate::buffer::MapError;
 pub use engine::{Engine, Unavailable};
 
 /// What `rbp` points behind the start of the vCPU block: this way the guest's general registers are

@@ -6,9 +6,9 @@ use dynasm::dynasm;
 use dynasmrt::{DynasmApi, SimpleAssembler};
 use ferrite_ir::{FlagKind, Width, slot};
 
-use super::buffer::CodeBuffer;
 use super::frame::{self, Context, FRAME_BYTES, Frame, JUMPS, JumpEntry, Returned};
 use super::{BIAS, slot_at};
+use crate::buffer::CodeBuffer;
 
 /// What a stub calls.
 type Function = unsafe extern "sysv64" fn(*mut Frame, u64, u64, u32) -> Returned;

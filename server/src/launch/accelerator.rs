@@ -5,29 +5,54 @@ use ferrite_ir::Accelerator;
 use super::LaunchError;
 use crate::cli::machine::{AccelOptions, CodeBackend};
 
-/// The engine that `-accel` asks for; without a word, the fastest that the host can run.
+/// The engine that `-accel` asks for; without a word, the fastest that the host can run: the one-pass
+/// emitter, else Cranelift, else the interpreter.
 pub fn make(options: AccelOptions) -> Result<Accelerator, LaunchError> {
-    match (options.backend, native(options)) {
-        (CodeBackend::Interpreter, _) | (CodeBackend::Best, Err(_)) => Ok(Accelerator::default()),
-        (CodeBackend::Best | CodeBackend::X64, Ok(engine)) => Ok(engine),
-        (CodeBackend::X64, Err(problem)) => Err(LaunchError::Accelerator("x64", problem)),
+    let named = |name, engine: Result<_, _>| {
+        engine.map_err(|problem| LaunchError::Accelerator(name, problem))
+    };
+    match options.backend {
+        CodeBackend::Interpreter => Ok(Accelerator::default()),
+        CodeBackend::X64 => named("x64", x64(options)),
+        CodeBackend::Cranelift => named("cranelift", cranelift(options)),
+        CodeBackend::Best => Ok(x64(options)
+            .or_else(|_| cranelift(options))
+            .unwrap_or_default()),
     }
 }
 
+/// Bytes of code to keep.
+#[cfg(target_os = "linux")]
+fn code_bytes(options: AccelOptions, default: usize) -> usize {
+    options
+        .code_mebibytes
+        .map_or(default, |mebibytes| (mebibytes as usize) << 20)
+}
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-fn native(options: AccelOptions) -> Result<Accelerator, String> {
+fn x64(options: AccelOptions) -> Result<Accelerator, String> {
     use ferrite_jit::x64::{Engine, engine::DEFAULT_BYTES};
-    let bytes = match options.code_mebibytes {
-        Some(mebibytes) => (mebibytes as usize) << 20,
-        None => DEFAULT_BYTES,
-    };
-    match Engine::new(bytes) {
+    match Engine::new(code_bytes(options, DEFAULT_BYTES)) {
         Ok(engine) => Ok(Accelerator::Code(Box::new(engine))),
         Err(problem) => Err(problem.to_string()),
     }
 }
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-fn native(_: AccelOptions) -> Result<Accelerator, String> {
+fn x64(_: AccelOptions) -> Result<Accelerator, String> {
     Err("this host is not x86-64 Linux".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn cranelift(options: AccelOptions) -> Result<Accelerator, String> {
+    use ferrite_jit::cranelift::{Engine, Mode, engine::DEFAULT_BYTES};
+    match Engine::new(code_bytes(options, DEFAULT_BYTES), Mode::Background) {
+        Ok(engine) => Ok(Accelerator::Code(Box::new(engine))),
+        Err(problem) => Err(problem.to_string()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cranelift(_: AccelOptions) -> Result<Accelerator, String> {
+    Err("this host is not Linux".to_owned())
 }

@@ -56,7 +56,7 @@ pub fn run_all() -> Result<()> {
     run_with(
         "cargo",
         ["test", "--quiet", "--package", "ferrite-aarch64", "--lib"],
-        &[("FERRITE_INTERPRET", "1")],
+        &[("FERRITE_BACKEND", "interp")],
     )?;
     progress("checking that the core builds for wasm32");
     wasm::check_core()?;

@@ -115,10 +115,18 @@ impl Platform for Board {
     }
 }
 
-/// Compiles where the host can, unless `FERRITE_INTERPRET` is set: the tests run both ways.
+/// The engine that `FERRITE_BACKEND` names as `-accel tcg,backend=` does, so that the tests run on
+/// each; without it, the one-pass emitter where the host has it.
 fn engine() -> Accelerator {
+    let backend = std::env::var("FERRITE_BACKEND").unwrap_or_default();
+    #[cfg(target_os = "linux")]
+    if backend == "cranelift" {
+        use ferrite_jit::cranelift::{Engine, Mode};
+        let engine = Engine::new(1 << 20, Mode::Synchronous).expect("a host with Cranelift");
+        return Accelerator::Code(Box::new(engine));
+    }
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if std::env::var_os("FERRITE_INTERPRET").is_none()
+    if backend != "interp"
         && let Ok(engine) = ferrite_jit::x64::Engine::new(1 << 20)
     {
         return Accelerator::Code(Box::new(engine));

@@ -19,7 +19,7 @@ pub struct MapError {
 }
 
 /// A block of code memory, filled from its start.
-pub(super) struct CodeBuffer {
+pub(crate) struct CodeBuffer {
     writable: NonNull<u8>,
     executable: NonNull<u8>,
     len: usize,
@@ -32,7 +32,7 @@ unsafe impl Send for CodeBuffer {}
 
 impl CodeBuffer {
     /// Maps `len` bytes, a multiple of the page size. They take memory as they are written.
-    pub(super) fn new(len: usize) -> Result<Self, MapError> {
+    pub(crate) fn new(len: usize) -> Result<Self, MapError> {
         let error = |cause| MapError { bytes: len, cause };
         let file = memfd_create("ferrite-code", MemfdFlags::CLOEXEC).map_err(error)?;
         ftruncate(&file, len as u64).map_err(error)?;
@@ -58,25 +58,27 @@ impl CodeBuffer {
     }
 
     /// Bytes in use.
-    pub(super) fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.used
     }
 
     /// Bytes left.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.len - self.used
     }
 
     /// Where the code at an offset runs.
-    pub(super) fn address(&self, offset: u32) -> *const u8 {
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn address(&self, offset: u32) -> *const u8 {
         debug_assert!((offset as usize) < self.len);
         self.executable.as_ptr().wrapping_add(offset as usize)
     }
 
+    #[cfg(target_arch = "x86_64")]
     /// Appends code, which has been made for the offset [`Self::used`]. False, with nothing done,
     /// where it does not fit.
     #[must_use]
-    pub(super) fn append(&mut self, code: &[u8]) -> bool {
+    pub(crate) fn append(&mut self, code: &[u8]) -> bool {
         if code.len() > self.left() {
             return false;
         }
@@ -85,8 +87,22 @@ impl CodeBuffer {
         true
     }
 
+    /// Appends code that may be anywhere, at a multiple of 16; returns its address.
+    pub(crate) fn append_aligned(&mut self, code: &[u8]) -> Option<u64> {
+        let at = self.used.next_multiple_of(16);
+        if at > self.len || code.len() > self.len - at {
+            return None;
+        }
+        self.write(at, code);
+        self.used = at + code.len();
+        let address = self.executable.as_ptr().wrapping_add(at);
+        publish(address, code.len());
+        Some(address as u64)
+    }
+
     /// Replaces code.
-    pub(super) fn patch(&mut self, offset: u32, code: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn patch(&mut self, offset: u32, code: &[u8]) {
         if offset as usize + code.len() <= self.used {
             self.write(offset as usize, code);
         }
@@ -102,8 +118,33 @@ impl CodeBuffer {
     }
 
     /// Forgets what comes after an offset.
-    pub(super) fn truncate(&mut self, offset: usize) {
+    pub(crate) fn truncate(&mut self, offset: usize) {
         self.used = self.used.min(offset);
+    }
+}
+
+/// Makes sure that the processor runs code as it was written.
+#[cfg(not(target_arch = "aarch64"))]
+fn publish(_: *const u8, _: usize) {}
+
+/// Makes sure that the processor runs code as it was written: it keeps instructions apart from data
+/// (Arm ARM, B2.4.4: the sequence for a single processor, whose maintenance is broadcast).
+#[cfg(target_arch = "aarch64")]
+fn publish(at: *const u8, len: usize) {
+    // The least line size that CTR_EL0 can report, of both caches.
+    const LINE: usize = 16;
+    let start = at as usize & !(LINE - 1);
+    let lines = || (start..at as usize + len).step_by(LINE);
+    // SAFETY: cache maintenance of addresses that are mapped changes no memory.
+    unsafe {
+        for line in lines() {
+            std::arch::asm!("dc cvau, {}", in(reg) line);
+        }
+        std::arch::asm!("dsb ish");
+        for line in lines() {
+            std::arch::asm!("ic ivau, {}", in(reg) line);
+        }
+        std::arch::asm!("dsb ish", "isb");
     }
 }
 
