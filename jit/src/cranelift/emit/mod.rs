@@ -11,6 +11,7 @@ mod flags;
 mod float;
 mod integer;
 mod lanes;
+mod permute;
 mod wide;
 
 use cranelift_codegen::ir::{
