@@ -104,6 +104,9 @@ impl Emitter<'_> {
         }
         let a = self.typed(types::I8X16, a);
         if let Some(unit) = reversed(op) {
+            if shape.bits() as usize / 8 < unit {
+                return None;
+            }
             // Lanes change places within the unit; their bytes stay in order.
             let mask = mask(shape, |i| {
                 i / unit * unit + (unit - size - i % unit / size * size) + i % size
