@@ -360,6 +360,9 @@ impl Wiring<'_> {
                 let device = device.map_err(|e| SetupError::Device(e.to_string()))?;
                 return self.put(id, place, Box::new(device));
             }
+            DeviceKind::Balloon { .. } => {
+                return Err(SetupError::NotHere("a memory balloon".to_owned()));
+            }
             DeviceKind::RootPort { slot, port } => Box::new(RootPort::new(*slot, *port)),
             DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
             DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),

@@ -101,6 +101,15 @@ pub enum DeviceKind {
     TestDevice,
     /// `pvpanic-pci`.
     Pvpanic,
+    /// A virtio memory balloon.
+    Balloon {
+        /// The guest may take pages back when it runs out of memory.
+        deflate_on_oom: bool,
+        /// The guest may report free pages.
+        free_page_reporting: bool,
+        /// The guest may tell what it fills free pages with.
+        page_poison: bool,
+    },
 }
 
 /// A model of network card.
@@ -129,8 +138,11 @@ const PCI: &str = "PCI";
 const MMIO: &str = "virtio-bus";
 const ADAPTER: &str = "virtio-serial-bus";
 
+const BALLOON: &str =
+    "[deflate-on-oom=on][,free-page-reporting=on][,page-poison=off]: takes memory from the guest";
+
 macro_rules! drivers {
-    ($($name:literal $(/ $alias:literal)?, $bus:ident, $read:expr, $help:literal;)*) => {
+    ($($name:literal $(/ $alias:literal)?, $bus:ident, $read:expr, $help:expr;)*) => {
         /// Every driver.
         pub const DRIVERS: &[Driver] = &[$(Driver {
             name: $name,
@@ -155,6 +167,8 @@ drivers! {
     "virtconsole", ADAPTER, console, "chardev=ID: a console";
     "virtio-9p-device", MMIO, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
     "virtio-9p-pci" / "virtio-9p", PCI, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
+    "virtio-balloon-device", MMIO, balloon, BALLOON;
+    "virtio-balloon-pci" / "virtio-balloon", PCI, balloon, BALLOON;
     "virtio-blk-device", MMIO, blk, "drive=ID[,serial=TEXT]: a disk";
     "virtio-blk-pci" / "virtio-blk", PCI, blk, "drive=ID[,serial=TEXT]: a disk";
     "virtio-net-device", MMIO, |kv| nic(kv, NicModel::Virtio),
@@ -207,6 +221,15 @@ fn serial_port(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
 fn rng(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
     Ok(DeviceKind::Rng {
         rng: kv.take("rng"),
+    })
+}
+
+fn balloon(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
+    kv.accept("free-page-hint", &["off", "false"])?;
+    Ok(DeviceKind::Balloon {
+        deflate_on_oom: kv.take_bool("deflate-on-oom")?.unwrap_or(false),
+        free_page_reporting: kv.take_bool("free-page-reporting")?.unwrap_or(false),
+        page_poison: kv.take_bool("page-poison")?.unwrap_or(true),
     })
 }
 

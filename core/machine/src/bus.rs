@@ -185,4 +185,10 @@ impl Dma {
         self.ram.note_code_write(place);
         done.ok_or(BusError)
     }
+
+    /// Makes `len` bytes of memory read as zeros and gives their pages back to the host.
+    pub fn discard(&self, at: GuestPhys, len: u64) -> Result<(), BusError> {
+        let place = self.place(at, len, true)?;
+        self.ram.discard(place, len).ok_or(BusError)
+    }
 }

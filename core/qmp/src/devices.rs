@@ -22,6 +22,15 @@ pub trait DeviceControl {
     fn pci(&self) -> Vec<PciInfo>;
     /// The tree of objects.
     fn objects(&self) -> Object;
+    /// Sets a property that the object at this path has; `None` where it cannot be written.
+    fn set_property(
+        &mut self,
+        _path: &str,
+        _property: &str,
+        _value: &Value,
+    ) -> Option<Result<(), Error>> {
+        None
+    }
     /// The types of objects.
     fn types(&self) -> Vec<Type>;
 }

@@ -276,6 +276,28 @@ impl GuestRam {
         Some(())
     }
 
+    /// Makes `len` bytes read as zeros, and gives the pages that lie wholly among them back to the
+    /// host where it takes such; `None`, with nothing changed, when the span leaves the arena.
+    #[must_use]
+    pub fn discard(&self, at: RamOffset, len: u64) -> Option<()> {
+        let place = self.place(at, len)?;
+        // `place` succeeded: the span is in memory, so its length is a `usize`.
+        let len = len as usize;
+        let (before, given_back) = give_back(place, len);
+        let after = before + given_back;
+        // SAFETY: both parts lie in the span, which is in bounds.
+        unsafe {
+            place.write_bytes(0, before);
+            place.add(after).write_bytes(0, len - after);
+        }
+        let mut page = at.page();
+        while page.0 < at.0 + len as u64 {
+            self.code.note_write(page);
+            page = page.offset(PAGE_SIZE);
+        }
+        Some(())
+    }
+
     /// Flags the page at `at` as holding translated code. True when it did not before: the caller
     /// then drops its own fast write mappings of that page; other vCPUs see [`Self::code_epoch`].
     pub fn mark_code(&self, at: RamOffset) -> bool {
@@ -317,6 +339,29 @@ impl GuestRam {
     }
 }
 
+/// Gives the host's pages among `len` bytes of an arena back, to read as zeros from now on: where they
+/// start in the span, and how many bytes they are.
+#[cfg(target_os = "linux")]
+fn give_back(place: *mut u8, len: usize) -> (usize, usize) {
+    use rustix::mm::{Advice, madvise};
+    let page = rustix::param::page_size();
+    let before = place.align_offset(page).min(len);
+    let whole = (len - before) / page * page;
+    if whole == 0 {
+        return (before, 0);
+    }
+    // SAFETY: whole pages of the arena's private memory, to which no reference exists: every access
+    // goes by address, and finds zeros from now on.
+    let given = unsafe { madvise(place.add(before).cast(), whole, Advice::LinuxDontNeed) };
+    (before, if given.is_ok() { whole } else { 0 })
+}
+
+/// This host takes no pages back.
+#[cfg(not(target_os = "linux"))]
+fn give_back(_place: *mut u8, _len: usize) -> (usize, usize) {
+    (0, 0)
+}
+
 impl Drop for GuestRam {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with this very layout.
@@ -327,6 +372,25 @@ impl Drop for GuestRam {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn discarded_bytes_are_zero_and_their_neighbours_stay() {
+        let ram = GuestRam::new(8 * PAGE_SIZE).unwrap();
+        let full = vec![0xa5; 8 * PAGE_SIZE as usize];
+        for (at, len) in [(4096, 8192), (5, 10), (100, 20_000), (0, 32_768), (8192, 0)] {
+            ram.write_bytes(RamOffset(0), &full).unwrap();
+            assert!(ram.mark_code(RamOffset(at)) || ram.is_code(RamOffset(at)));
+            let before = ram.code_writes();
+            ram.discard(RamOffset(at), len).unwrap();
+            let mut now = vec![0; full.len()];
+            ram.read_bytes(RamOffset(0), &mut now).unwrap();
+            let mut expected = full.clone();
+            expected[at as usize..(at + len) as usize].fill(0);
+            assert!(now == expected, "{len} at {at}");
+            assert_eq!(ram.code_writes() > before, len != 0);
+        }
+        assert_eq!(ram.discard(RamOffset(1), 8 * PAGE_SIZE), None);
+    }
 
     #[test]
     fn bounds_are_exact() {

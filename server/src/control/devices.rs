@@ -227,6 +227,16 @@ impl DeviceControl for Control<'_> {
         super::objects::tree(self)
     }
 
+    fn set_property(
+        &mut self,
+        _path: &str,
+        property: &str,
+        value: &Value,
+    ) -> Option<Result<(), Error>> {
+        // One object has a property of this name.
+        (property == super::balloon::INTERVAL).then(|| super::balloon::set_interval(self, value))
+    }
+
     fn types(&self) -> Vec<Type> {
         super::types::list()
     }

@@ -1,5 +1,6 @@
 //! The machine as its monitors see it.
 
+mod balloon;
 mod bare;
 mod bare_devices;
 mod describe;
@@ -19,7 +20,7 @@ use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::dump::CpuState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
-    Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
+    Accelerator, AcceleratorInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
     HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, RebootAction, RunState,
     SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
@@ -81,6 +82,7 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
 /// Tells monitors what has happened to the machine.
 pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
     devices::announce(vm, facts, events);
+    balloon::announce(vm, facts, events);
     for event in vm.take_events() {
         let event = match event {
             VmEvent::Shutdown(cause) => Event::Shutdown {
@@ -100,6 +102,15 @@ pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
             .tell(Point::MonitorEvent, || event.definition().name.into());
         events.emit(&event);
     }
+}
+
+/// Guest memory: first address and number of bytes of each range.
+fn ram_ranges(vm: &Vm) -> Vec<(u64, u64)> {
+    let map = vm.board().map();
+    let ram = map.regions().iter().filter_map(|region| {
+        matches!(region.kind, RegionKind::Ram(_)).then_some((region.base.0, region.len))
+    });
+    ram.collect()
 }
 
 fn cause(cause: ShutdownCause) -> Cause {
@@ -351,6 +362,14 @@ impl VmControl for Control<'_> {
         Ok((0..topology.max_cpus).rev().map(entry).collect())
     }
 
+    fn balloon(&self) -> Result<BalloonInfo, Error> {
+        balloon::info(self)
+    }
+
+    fn set_balloon(&mut self, bytes: i64) -> Result<(), Error> {
+        balloon::set_target(self, bytes)
+    }
+
     fn jit(&self) -> String {
         describe::jit(&self.vm.engine().stats())
     }
@@ -400,11 +419,7 @@ impl VmControl for Control<'_> {
     }
 
     fn ram_ranges(&self) -> Vec<(u64, u64)> {
-        let map = self.vm.board().map();
-        let ram = map.regions().iter().filter_map(|region| {
-            matches!(region.kind, RegionKind::Ram(_)).then_some((region.base.0, region.len))
-        });
-        ram.collect()
+        ram_ranges(self.vm)
     }
 
     fn memdevs(&mut self) -> Vec<Memdev> {

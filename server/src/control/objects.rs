@@ -101,6 +101,21 @@ fn device(control: &Control<'_>, function: &FunctionInfo<'_>, name: &str) -> Obj
             .with("mac", "str", mac.join(":"))
             .with("netdev", "str", netdev);
     }
+    if let Some((path, balloon)) = &backends.balloon
+        && path == function.path
+    {
+        object = object
+            .with(
+                "guest-stats",
+                "guest statistics",
+                super::balloon::stats(balloon),
+            )
+            .with(
+                super::balloon::INTERVAL,
+                "int",
+                i64::from(balloon.polling_interval()),
+            );
+    }
     if let Some(bus) = function.secondary {
         let below = Object::new(bus, "PCIE").with("hotpluggable", "bool", Value::Bool(true));
         object = object.holding(below);

@@ -23,6 +23,11 @@ const PORT: Properties = &[
     ("port", "uint8", "0"),
 ];
 const CHAR: Properties = &[("chardev", "str", "")];
+const BALLOON: Properties = &[
+    ("deflate-on-oom", "bool", "false"),
+    ("free-page-reporting", "bool", "false"),
+    ("page-poison", "bool", "true"),
+];
 const NONE: Properties = &[];
 
 /// Name, parent, abstract, properties.
@@ -59,6 +64,7 @@ const TYPES: &[Row] = &[
     ("virtio-mmio", "sys-bus-device", false, &[]),
     ("virtio-device", "device", true, &[]),
     ("virtio-9p-device", "virtio-device", false, &[P9]),
+    ("virtio-balloon-device", "virtio-device", false, &[BALLOON]),
     ("virtio-blk-device", "virtio-device", false, &[BLK]),
     ("virtio-net-device", "virtio-device", false, &[NIC]),
     ("virtio-rng-device", "virtio-device", false, &[RNG]),
@@ -91,6 +97,12 @@ const TYPES: &[Row] = &[
     ("pvpanic-pci", "pci-device", false, &[PCI]),
     ("virtio-pci", "pci-device", true, &[]),
     ("virtio-9p-pci", "virtio-pci", false, &[VIRTIO_PCI, P9]),
+    (
+        "virtio-balloon-pci",
+        "virtio-pci",
+        false,
+        &[VIRTIO_PCI, BALLOON],
+    ),
     ("virtio-blk-pci", "virtio-pci", false, &[VIRTIO_PCI, BLK]),
     ("virtio-net-pci", "virtio-pci", false, &[VIRTIO_PCI, NIC]),
     ("virtio-rng-pci", "virtio-pci", false, &[VIRTIO_PCI, RNG]),

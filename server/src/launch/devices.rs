@@ -5,6 +5,7 @@ use ferrite_devices::pci::ports::{ConventionalBridge, RootPort};
 use ferrite_devices::pci::pvpanic::Pvpanic;
 use ferrite_devices::pci::testdev::TestDevice;
 use ferrite_devices::pci::{Address, PciDevice, Request};
+use ferrite_devices::virtio::balloon::{BalloonControl, BalloonOptions, VirtioBalloon};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::console::VirtioConsole;
 use ferrite_devices::virtio::net::VirtioNet;
@@ -22,6 +23,7 @@ use crate::backend::random::RandomFile;
 use crate::cli::CommandLine;
 use crate::cli::device::{DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, RngSpec};
 use crate::cli::net::NicKind;
+use crate::clock::SystemClock;
 use crate::wake::Waker;
 
 /// First MAC address given to cards without one, as QEMU counts them.
@@ -48,6 +50,8 @@ pub struct Backends {
     pub networks: Networks,
     /// Network cards.
     pub cards: Vec<Card>,
+    /// The balloon: the device's path, and the hand on it.
+    pub balloon: Option<(String, BalloonControl)>,
     /// Disks that a device was given by name: the device's path, the disk's name.
     drives: Vec<(String, String)>,
     fsdevs: Vec<FsdevSpec>,
@@ -75,6 +79,7 @@ pub(super) fn make(
     let mut backends = Backends {
         networks: Networks::new(line, waker)?,
         cards: Vec::new(),
+        balloon: None,
         drives: Vec::new(),
         fsdevs: line.fsdevs.clone(),
         rngs: line.rngs.clone(),
@@ -241,8 +246,37 @@ impl Backends {
                 Box::new(VirtioRng::new(Box::new(self.random(rng.as_deref())?)))
             }
             DeviceKind::P9 { fsdev, mount_tag } => self.folder(fsdev, mount_tag)?,
+            DeviceKind::Balloon {
+                deflate_on_oom,
+                free_page_reporting,
+                page_poison,
+            } => {
+                let options = BalloonOptions {
+                    deflate_on_oom: *deflate_on_oom,
+                    free_page_reporting: *free_page_reporting,
+                    page_poison: *page_poison,
+                };
+                self.inflatable(path, options)?
+            }
             _ => return Err(unsupported()),
         })
+    }
+
+    /// The balloon, of which a machine has one.
+    fn inflatable(
+        &mut self,
+        path: String,
+        options: BalloonOptions,
+    ) -> Result<Box<dyn VirtioDevice>, LaunchError> {
+        if self.balloon.is_some() {
+            return Err(LaunchError::Conflict(
+                "Only one balloon device is supported".into(),
+            ));
+        }
+        let control = BalloonControl::default();
+        self.balloon = Some((path, control.clone()));
+        let clock = Box::new(SystemClock::default());
+        Ok(Box::new(VirtioBalloon::new(options, control, clock)))
     }
 
     /// A card's cable and address.
@@ -279,6 +313,7 @@ impl Backends {
     /// Forgets a device that is gone.
     pub fn forget(&mut self, path: &str, disks: &mut Disks) {
         self.cards.retain(|card| card.path != path);
+        self.balloon.take_if(|(balloon, _)| balloon == path);
         for (_, drive) in self.drives.extract_if(.., |(user, _)| user == path) {
             disks.release(&drive);
         }

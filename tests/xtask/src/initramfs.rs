@@ -10,13 +10,18 @@ use cpio::newc::{Builder, trailer};
 use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 23] = [
     "virtio_mmio",
     "virtio_pci",
     "virtio_blk",
     "virtio_net",
     "virtio_console",
     "virtio_rng",
+    "virtio_balloon",
+    "virtio_scsi",
+    "sd_mod",
+    "sr_mod",
+    "isofs",
     "e1000",
     "e1000e",
     "9pnet_virtio",

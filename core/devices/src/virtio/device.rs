@@ -54,6 +54,8 @@ pub struct Signals {
     pub config: bool,
     /// There is more to do: poll again, without waiting for the host.
     pub again: bool,
+    /// When to poll next at the latest, if the device has said so; it says so in every call.
+    pub wake_at: Option<VirtualTime>,
     /// The driver broke a rule: the device needs a reset.
     pub broken: Option<QueueError>,
 }
@@ -165,6 +167,11 @@ impl VirtioCx<'_> {
     /// Tells the driver that the configuration space changed.
     pub fn config_changed(&mut self) {
         self.signals.config = true;
+    }
+
+    /// Asks for [`VirtioDevice::poll`] at `at`, in place of what earlier calls asked for.
+    pub fn wake_at(&mut self, at: VirtualTime) {
+        self.signals.wake_at = Some(at);
     }
 
     /// Asks for [`VirtioDevice::poll`] soon, since this call has done its share of work.

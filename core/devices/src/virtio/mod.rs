@@ -6,11 +6,12 @@
 //! - [`transport`]: what every transport does alike: status handshake, features, queues, interrupts;
 //! - [`mmio`]: the memory-mapped transport, legacy and modern;
 //! - [`pci`]: the PCI transport, modern and transitional;
-//! - [`blk`], [`net`], [`console`], [`rng`], [`p9`]: the devices.
+//! - [`balloon`], [`blk`], [`net`], [`console`], [`rng`], [`p9`]: the devices.
 //!
 //! Everything that a guest writes is hostile: a broken ring stops its device until the driver resets
 //! it (`DEVICE_NEEDS_RESET`), and one call to a device does a bounded amount of work.
 
+pub mod balloon;
 pub mod blk;
 pub mod console;
 pub mod device;

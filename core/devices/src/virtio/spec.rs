@@ -10,6 +10,10 @@ pub mod device_type {
     pub const CONSOLE: u32 = 3;
     /// Entropy source.
     pub const ENTROPY: u32 = 4;
+    /// Memory balloon.
+    pub const BALLOON: u32 = 5;
+    /// SCSI host.
+    pub const SCSI: u32 = 8;
     /// 9P transport.
     pub const P9: u32 = 9;
 }

@@ -215,6 +215,7 @@ impl Transport {
         if let Some(error) = signals.broken {
             self.broken = Some(error);
             signals.again = false;
+            signals.wake_at = None;
             if !self.legacy {
                 self.status |= status::NEEDS_RESET;
                 signals.config = true;

@@ -86,13 +86,17 @@ impl QomCommands for Context<'_> {
         let object = find(&tree, &arguments.path)?;
         let property = &arguments.property;
         let known = object.properties.iter().any(|p| p.name == *property) || property == "type";
-        Err(match known {
-            // Objects are for inspection: what can be changed has a command of its own.
-            true => Error::generic(format!(
-                "Property '{}.{property}' is not writable",
-                object.kind
-            )),
-            false => no_property(object, property),
+        if !known {
+            return Err(no_property(object, property));
+        }
+        let devices = self.devices()?;
+        let set = devices.set_property(&arguments.path, property, &arguments.value);
+        // Most of objects is for inspection: what can be changed has a command of its own.
+        set.unwrap_or_else(|| {
+            let kind = &object.kind;
+            Err(Error::generic(format!(
+                "Property '{kind}.{property}' is not writable"
+            )))
         })
     }
 

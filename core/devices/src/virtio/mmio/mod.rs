@@ -65,6 +65,8 @@ impl VirtioMmio {
     fn settle(&mut self, cx: &mut Cx<'_>, signals: Signals) {
         if signals.again {
             cx.set_timer(Some(cx.now));
+        } else if signals.wake_at.is_some() {
+            cx.set_timer(signals.wake_at);
         }
         self.update_irq(cx);
     }

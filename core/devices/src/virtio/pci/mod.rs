@@ -95,6 +95,8 @@ impl VirtioPci {
         let signals = call(&mut self.transport, cx.now, cx.dma);
         if signals.again {
             cx.set_timer(Some(cx.now));
+        } else if signals.wake_at.is_some() {
+            cx.set_timer(signals.wake_at);
         }
         if cx.config.msix_enabled() {
             self.send(cx, signals);

@@ -52,6 +52,13 @@ pub const MODELS: &[Model] = &[
         extra_vectors: Some(1),
     },
     Model {
+        device_type: device_type::BALLOON,
+        kind: "virtio-balloon-pci",
+        transitional: 0x1002,
+        class: 0x00_ff00,
+        extra_vectors: None,
+    },
+    Model {
         device_type: device_type::P9,
         kind: "virtio-9p-pci",
         transitional: 0x1009,

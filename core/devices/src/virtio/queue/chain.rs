@@ -159,6 +159,11 @@ impl Chain {
         self.writable.iter().map(|s| u64::from(s.len)).sum()
     }
 
+    /// Where the writable buffers are: first address and bytes.
+    pub fn writable_spans(&self) -> impl Iterator<Item = (GuestPhys, u32)> + '_ {
+        self.writable.iter().map(|s| (s.at, s.len))
+    }
+
     /// Copies readable bytes from `offset` on into `into` and returns how many there were.
     ///
     /// # Errors
