@@ -39,8 +39,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// Runs the machine to its end, and lets its last words reach terminal and monitors.
-    pub fn run(mut self) {
+    /// Runs the machine to its end, and lets its last words reach terminal and monitors. True if the
+    /// program is to end with a success.
+    pub fn run(mut self) -> bool {
         loop {
             if self.waker.take() || self.monitors.host.jobs().is_busy() {
                 self.vm.poll_devices();
@@ -70,6 +71,7 @@ impl Host {
             }
         }
         self.monitors.finish();
+        !self.vm.failed()
     }
 
     /// Obeys monitors, keys and signals.

@@ -5,13 +5,13 @@ use std::io;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockdevCacheInfo,
-    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, ImageInfo,
-    MachineInfo, RunState, ShutdownCause, SysEmuTarget,
+    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, GuestPanicAction,
+    ImageInfo, MachineInfo, RunState, ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::config::GICV3_MAX_CPUS;
-use ferrite_vm::machine::{self, Cause, VmEvent};
+use ferrite_vm::machine::{self, Cause, PanicResult, VmEvent};
 use ferrite_vm::{Vm, describe};
 
 /// A machine with what only its host knows.
@@ -48,13 +48,14 @@ pub struct DiskFacts {
     pub size: u64,
 }
 
-const CAUSES: [(Cause, ShutdownCause); 6] = [
+const CAUSES: [(Cause, ShutdownCause); 7] = [
     (Cause::HostQmpQuit, ShutdownCause::HostQmpQuit),
     (Cause::HostQmpSystemReset, ShutdownCause::HostQmpSystemReset),
     (Cause::HostSignal, ShutdownCause::HostSignal),
     (Cause::HostUi, ShutdownCause::HostUi),
     (Cause::GuestShutdown, ShutdownCause::GuestShutdown),
     (Cause::GuestReset, ShutdownCause::GuestReset),
+    (Cause::GuestPanic, ShutdownCause::GuestPanic),
 ];
 
 fn to_schema(cause: Cause) -> ShutdownCause {
@@ -82,6 +83,18 @@ pub fn announce(vm: &mut Vm, events: &Events) {
             },
             VmEvent::Stop => Event::Stop,
             VmEvent::Resume => Event::Resume,
+            VmEvent::Panicked(result) => Event::GuestPanicked {
+                action: match result {
+                    PanicResult::Pause => GuestPanicAction::Pause,
+                    PanicResult::Poweroff => GuestPanicAction::Poweroff,
+                    PanicResult::Run => GuestPanicAction::Run,
+                },
+                info: None,
+            },
+            VmEvent::CrashLoaded => Event::GuestCrashloaded {
+                action: GuestPanicAction::Run,
+                info: None,
+            },
         });
     }
 }
@@ -131,6 +144,7 @@ impl VmControl for Control<'_> {
             machine::RunState::Running => RunState::Running,
             machine::RunState::Paused => RunState::Paused,
             machine::RunState::Shutdown => RunState::Shutdown,
+            machine::RunState::GuestPanicked => RunState::GuestPanicked,
         }
     }
 

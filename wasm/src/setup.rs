@@ -196,6 +196,7 @@ impl Setup {
         vm.set_policy(Policy {
             no_reboot: self.line.no_reboot,
             no_shutdown: self.line.no_shutdown,
+            panic: self.line.panic,
         });
         let mut tab = Tab::new(vm, facts, terminal, page, host);
         if !self.line.stopped {
@@ -367,7 +368,7 @@ impl Wiring<'_> {
             DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
             DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),
             DeviceKind::TestDevice => Box::new(TestDevice::default()),
-            DeviceKind::Pvpanic => Box::new(Pvpanic::default()),
+            DeviceKind::Pvpanic { events } => Box::new(Pvpanic::new(*events)),
         };
         self.put_pci(id, place, pci);
         Ok(())

@@ -100,7 +100,10 @@ pub enum DeviceKind {
     /// `pci-testdev`.
     TestDevice,
     /// `pvpanic-pci`.
-    Pvpanic,
+    Pvpanic {
+        /// The events that it takes, as bits.
+        events: u8,
+    },
     /// A virtio memory balloon.
     Balloon {
         /// The guest may take pages back when it runs out of memory.
@@ -163,7 +166,7 @@ drivers! {
         "a bridge from PCI Express to a conventional bus";
     "pcie-root-port", PCI, root_port,
         "[chassis=N][,slot=N][,port=N]: a slot that devices may be added to at any time";
-    "pvpanic-pci", PCI, |_| Ok(DeviceKind::Pvpanic), "hears of a guest's panic";
+    "pvpanic-pci", PCI, pvpanic, "[events=BITS]: hears of a guest's panic";
     "virtconsole", ADAPTER, console, "chardev=ID: a console";
     "virtio-9p-device", MMIO, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
     "virtio-9p-pci" / "virtio-9p", PCI, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
@@ -231,6 +234,15 @@ fn balloon(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
         free_page_reporting: kv.take_bool("free-page-reporting")?.unwrap_or(false),
         page_poison: kv.take_bool("page-poison")?.unwrap_or(true),
     })
+}
+
+fn pvpanic(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
+    match kv.take_number("events")?.unwrap_or(3) {
+        events @ 0..=3 => Ok(DeviceKind::Pvpanic {
+            events: events as u8,
+        }),
+        _ => Err(kv.invalid("events", "1 for panics, 2 for crash kernels, or 3 for both")),
+    }
 }
 
 fn p9(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {

@@ -18,6 +18,7 @@ pub mod options;
 use std::path::PathBuf;
 
 use ferrite_aarch64::log::LogItems;
+use ferrite_vm::machine::PanicAction;
 
 use self::block::DriveSpec;
 use self::chardev::{CharTarget, ChardevSpec};
@@ -127,6 +128,8 @@ pub struct CommandLine {
     pub no_reboot: bool,
     /// `-no-shutdown`.
     pub no_shutdown: bool,
+    /// `-action panic=…`.
+    pub panic: PanicAction,
     /// `-name`.
     pub name: Option<String>,
     /// `-pidfile`.
@@ -315,6 +318,7 @@ impl CommandLine {
             "nodefaults" => self.nodefaults = true,
             "no-reboot" => self.no_reboot = true,
             "no-shutdown" => self.no_shutdown = true,
+            "action" => self.action(&argument)?,
             "daemonize" => self.daemonize = true,
             "display" => KeyVal::parse("display", &argument, "type")?.accept("type", &["none"])?,
             "name" => {
@@ -353,6 +357,36 @@ impl CommandLine {
         kv.accept("pretty", &["off"])?;
         kv.finish()?;
         self.monitors.push((CharTarget::Existing(chardev), mode));
+        Ok(())
+    }
+
+    /// `-action`: what is absent stays as it is.
+    fn action(&mut self, argument: &str) -> Result<(), CliError> {
+        let mut kv = KeyVal::parse("action", argument, "")?;
+        match kv.take("reboot").as_deref() {
+            None => {}
+            Some("reset") => self.no_reboot = false,
+            Some("shutdown") => self.no_reboot = true,
+            Some(_) => return Err(kv.invalid("reboot", "'reset' or 'shutdown'").into()),
+        }
+        match kv.take("shutdown").as_deref() {
+            None => {}
+            Some("poweroff") => self.no_shutdown = false,
+            Some("pause") => self.no_shutdown = true,
+            Some(_) => return Err(kv.invalid("shutdown", "'poweroff' or 'pause'").into()),
+        }
+        self.panic = match kv.take("panic").as_deref() {
+            None => self.panic,
+            Some("pause") => PanicAction::Pause,
+            Some("shutdown") => PanicAction::Shutdown,
+            Some("exit-failure") => PanicAction::ExitFailure,
+            Some("none") => PanicAction::None,
+            Some(_) => {
+                let known = "'pause', 'shutdown', 'exit-failure' or 'none'";
+                return Err(kv.invalid("panic", known).into());
+            }
+        };
+        kv.finish()?;
         Ok(())
     }
 

@@ -146,6 +146,11 @@ pub const OPTIONS: &[OptionRow] = &[
         "stop instead of leaving when the guest powers off",
     ),
     row(
+        "action",
+        "reboot=reset|shutdown,shutdown=poweroff|pause,panic=pause|shutdown|exit-failure|none",
+        "choose what is done when the guest resets or powers off the machine, or panics",
+    ),
+    row(
         "rtc",
         "[base=utc|localtime|DATE][,clock=host|rt|vm]",
         "set the real-time clock",

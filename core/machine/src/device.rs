@@ -59,6 +59,10 @@ pub enum MachineRequest {
     Shutdown,
     /// Reset.
     Reset,
+    /// The guest says that it panicked.
+    Panicked,
+    /// The guest says that its crash kernel takes over.
+    CrashLoaded,
 }
 
 /// What a device is called with.

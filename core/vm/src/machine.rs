@@ -28,6 +28,8 @@ pub enum RunState {
     Paused,
     /// Powered off, and kept because of `-no-shutdown`.
     Shutdown,
+    /// Stopped after the guest panicked.
+    GuestPanicked,
 }
 
 impl RunState {
@@ -39,6 +41,7 @@ impl RunState {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Shutdown => "shutdown",
+            Self::GuestPanicked => "guest-panicked",
         }
     }
 }
@@ -58,6 +61,8 @@ pub enum Cause {
     GuestShutdown,
     /// The guest reset itself.
     GuestReset,
+    /// The guest panicked.
+    GuestPanic,
 }
 
 impl Cause {
@@ -71,13 +76,17 @@ impl Cause {
             Self::HostUi => "host-ui",
             Self::GuestShutdown => "guest-shutdown",
             Self::GuestReset => "guest-reset",
+            Self::GuestPanic => "guest-panic",
         }
     }
 
     /// Whether it came from inside the guest.
     #[must_use]
     pub const fn is_guest(self) -> bool {
-        matches!(self, Self::GuestShutdown | Self::GuestReset)
+        matches!(
+            self,
+            Self::GuestShutdown | Self::GuestReset | Self::GuestPanic
+        )
     }
 }
 
@@ -94,6 +103,35 @@ pub enum VmEvent {
     Stop,
     /// It goes on.
     Resume,
+    /// The guest says that it panicked; what is done about it.
+    Panicked(PanicResult),
+    /// The guest says that its crash kernel takes over. It runs on.
+    CrashLoaded,
+}
+
+/// What is done about a guest's panic, by QEMU's names (`GuestPanicAction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanicResult {
+    /// The machine stops.
+    Pause,
+    /// It is powered off.
+    Poweroff,
+    /// It runs on.
+    Run,
+}
+
+/// What to do when the guest panics, by QEMU's names (`PanicAction`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PanicAction {
+    /// Stop the machine.
+    Pause,
+    /// Power it off, as far as the policy on that goes.
+    #[default]
+    Shutdown,
+    /// End the program with a failure.
+    ExitFailure,
+    /// Nothing.
+    None,
 }
 
 /// What an owner should do after a call of [`Vm::run_slice`].
@@ -108,17 +146,19 @@ pub enum Slice {
     },
     /// The machine is stopped: wait for an operator.
     Stopped,
-    /// The machine is gone: leave, with an exit status of 0.
+    /// The machine is gone: leave, with a failure if [`Vm::failed`] says so.
     Ended,
 }
 
-/// What to do when the guest ends or resets itself.
+/// What to do when the guest ends or resets itself, or panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `-no-reboot`: a reset powers off.
     pub no_reboot: bool,
     /// `-no-shutdown`: a power-off stops the machine and keeps it.
     pub no_shutdown: bool,
+    /// `-action panic=…`.
+    pub panic: PanicAction,
 }
 
 /// Why a request to the machine is refused.
@@ -141,6 +181,7 @@ pub struct Vm {
     state: RunState,
     policy: Policy,
     ended: bool,
+    failed: bool,
     events: Vec<VmEvent>,
 }
 
@@ -159,6 +200,7 @@ impl Vm {
             state: RunState::Prelaunch,
             policy: Policy::default(),
             ended: false,
+            failed: false,
             events: Vec::new(),
         };
         vm.reset_all(ResetKind::Cold)?;
@@ -181,6 +223,12 @@ impl Vm {
         for cpu in &mut self.cpus {
             cpu.set_log(log.clone());
         }
+    }
+
+    /// Whether the program is to end with a failure once the machine is gone.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed
     }
 
     /// What the machine is doing.
@@ -233,7 +281,10 @@ impl Vm {
             RunState::Running => {
                 self.halt(RunState::Paused);
             }
-            RunState::Prelaunch | RunState::Paused | RunState::Shutdown => {}
+            RunState::Prelaunch
+            | RunState::Paused
+            | RunState::Shutdown
+            | RunState::GuestPanicked => {}
         }
     }
 
@@ -242,7 +293,7 @@ impl Vm {
         match self.state {
             RunState::Running => Ok(()),
             RunState::Shutdown => Err(Refused::NeedsReset),
-            RunState::Prelaunch | RunState::Paused => {
+            RunState::Prelaunch | RunState::Paused | RunState::GuestPanicked => {
                 self.board.clock.start();
                 self.state = RunState::Running;
                 self.board
@@ -257,7 +308,7 @@ impl Vm {
     /// Resets the machine; whether it runs does not change, but one that was powered off is paused.
     pub fn reset(&mut self, cause: Cause) -> Result<(), BootError> {
         self.reset_all(ResetKind::Warm)?;
-        if self.state == RunState::Shutdown {
+        if matches!(self.state, RunState::Shutdown | RunState::GuestPanicked) {
             self.state = RunState::Paused;
         }
         self.board
@@ -400,6 +451,8 @@ impl Vm {
             match request {
                 MachineRequest::Reset if self.policy.no_reboot => self.power_off(Cause::GuestReset),
                 MachineRequest::Shutdown => self.power_off(Cause::GuestShutdown),
+                MachineRequest::Panicked => self.panicked(),
+                MachineRequest::CrashLoaded => self.events.push(VmEvent::CrashLoaded),
                 MachineRequest::Reset => {
                     // The boot files were loadable at the start and have not changed since.
                     if self.reset(Cause::GuestReset).is_err() {
@@ -407,6 +460,29 @@ impl Vm {
                     }
                 }
             }
+        }
+    }
+
+    /// The guest says that it panicked.
+    fn panicked(&mut self) {
+        let Policy {
+            panic, no_shutdown, ..
+        } = self.policy;
+        let pause = panic == PanicAction::Shutdown && no_shutdown;
+        let result = match panic {
+            PanicAction::None => PanicResult::Run,
+            PanicAction::Pause => PanicResult::Pause,
+            PanicAction::Shutdown if pause => PanicResult::Pause,
+            PanicAction::Shutdown | PanicAction::ExitFailure => PanicResult::Poweroff,
+        };
+        self.events.push(VmEvent::Panicked(result));
+        if result != PanicResult::Run {
+            self.halt(RunState::GuestPanicked);
+        }
+        if result == PanicResult::Poweroff {
+            self.failed = panic == PanicAction::ExitFailure;
+            self.events.push(VmEvent::Shutdown(Cause::GuestPanic));
+            self.ended = true;
         }
     }
 

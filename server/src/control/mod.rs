@@ -22,15 +22,15 @@ use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
-    HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, RebootAction, RunState,
-    SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
+    GuestPanicAction, HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, PanicAction,
+    RebootAction, RunState, SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
 use ferrite_vm::describe as text;
-use ferrite_vm::machine::{self, Cause, VmEvent};
+use ferrite_vm::machine::{self, Cause, PanicResult, VmEvent};
 
 use crate::host::HostSide;
 use crate::launch::{Backends, BlockFacts, Disks};
@@ -76,6 +76,7 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
         Cause::HostUi => ShutdownCause::HostUi,
         Cause::GuestShutdown => ShutdownCause::GuestShutdown,
         Cause::GuestReset => ShutdownCause::GuestReset,
+        Cause::GuestPanic => ShutdownCause::GuestPanic,
     }
 }
 
@@ -96,6 +97,18 @@ pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
             },
             VmEvent::Stop => Event::Stop,
             VmEvent::Resume => Event::Resume,
+            VmEvent::Panicked(result) => Event::GuestPanicked {
+                action: match result {
+                    PanicResult::Pause => GuestPanicAction::Pause,
+                    PanicResult::Poweroff => GuestPanicAction::Poweroff,
+                    PanicResult::Run => GuestPanicAction::Run,
+                },
+                info: None,
+            },
+            VmEvent::CrashLoaded => Event::GuestCrashloaded {
+                action: GuestPanicAction::Run,
+                info: None,
+            },
         };
         vm.board()
             .trace()
@@ -201,6 +214,7 @@ impl VmControl for Control<'_> {
             machine::RunState::Running => RunState::Running,
             machine::RunState::Paused => RunState::Paused,
             machine::RunState::Shutdown => RunState::Shutdown,
+            machine::RunState::GuestPanicked => RunState::GuestPanicked,
         }
     }
 
@@ -233,13 +247,21 @@ impl VmControl for Control<'_> {
     }
 
     fn set_action(&mut self, actions: SetActionArguments) -> Result<(), Error> {
-        // Nothing here runs a watchdog or reports a crash yet: those choices change nothing.
+        // There is no watchdog: that choice changes nothing.
         let mut policy = self.vm.policy();
         if let Some(reboot) = actions.reboot {
             policy.no_reboot = reboot == RebootAction::Shutdown;
         }
         if let Some(shutdown) = actions.shutdown {
             policy.no_shutdown = shutdown == ShutdownAction::Pause;
+        }
+        if let Some(panic) = actions.panic {
+            policy.panic = match panic {
+                PanicAction::Pause => machine::PanicAction::Pause,
+                PanicAction::Shutdown => machine::PanicAction::Shutdown,
+                PanicAction::ExitFailure => machine::PanicAction::ExitFailure,
+                PanicAction::None => machine::PanicAction::None,
+            };
         }
         self.vm.set_policy(policy);
         Ok(())

@@ -94,7 +94,12 @@ const TYPES: &[Row] = &[
     ("pcie-root-port-base", "pcie-slot", true, &[]),
     ("pcie-root-port", "pcie-root-port-base", false, &[PCI, PORT]),
     ("pci-testdev", "pci-device", false, &[PCI]),
-    ("pvpanic-pci", "pci-device", false, &[PCI]),
+    (
+        "pvpanic-pci",
+        "pci-device",
+        false,
+        &[PCI, &[("events", "uint8", "3")]],
+    ),
     ("virtio-pci", "pci-device", true, &[]),
     ("virtio-9p-pci", "virtio-pci", false, &[VIRTIO_PCI, P9]),
     (

@@ -174,7 +174,7 @@ impl Backends {
             DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
             DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),
             DeviceKind::TestDevice => Box::new(TestDevice::default()),
-            DeviceKind::Pvpanic => Box::new(Pvpanic::default()),
+            DeviceKind::Pvpanic { events } => Box::new(Pvpanic::new(*events)),
             DeviceKind::Net {
                 model: NicModel::E1000,
                 netdev,

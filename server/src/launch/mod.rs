@@ -191,6 +191,7 @@ pub fn machine(
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,
+        panic: line.panic,
     });
     if !line.log.is_empty() {
         vm.set_log(&log(line)?);

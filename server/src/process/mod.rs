@@ -28,12 +28,13 @@ const READY: &str = "ready";
 pub fn run(line: &CommandLine) -> ExitCode {
     let background = std::env::var_os(BACKGROUND).is_some();
     let result = if line.daemonize && !background {
-        start_background()
+        start_background().map(|()| true)
     } else {
         run_here(line, background)
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("ferrite: {error}");
             ExitCode::FAILURE
@@ -79,7 +80,8 @@ fn detach() -> Result<(), Failure> {
     Ok(())
 }
 
-fn run_here(line: &CommandLine, background: bool) -> Result<(), Failure> {
+/// Runs the machine in this process. True if that is to end with a success.
+fn run_here(line: &CommandLine, background: bool) -> Result<bool, Failure> {
     if background {
         rustix::process::setsid()?;
     }
@@ -109,7 +111,7 @@ fn without_machine(
     waker: Waker,
     signals: Signals,
     background: bool,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let monitors = Monitors::start(line, ends, &waker)?;
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
     if background {
@@ -125,20 +127,19 @@ fn without_machine(
         trace: Trace::default(),
     };
     let Some(mut monitors) = run::without_machine(bare, monitors, &waker, &signals) else {
-        return Ok(());
+        return Ok(true);
     };
     let characters = &mut monitors.host.characters;
     let built = launch::machine(line, serial, characters, &waker)?;
     run_machine(line, host(line, built, monitors, waker, signals))
 }
 
-fn run_machine(line: &CommandLine, mut host: Host) -> Result<(), Failure> {
+fn run_machine(line: &CommandLine, mut host: Host) -> Result<bool, Failure> {
     if !line.stopped {
         host.vm.cont()?;
     }
     host.waker.wake();
-    host.run();
-    Ok(())
+    Ok(host.run())
 }
 
 fn host(

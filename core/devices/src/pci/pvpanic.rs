@@ -1,6 +1,8 @@
 //! `pvpanic-pci`: a byte that a guest's kernel writes when it panics or crashes (QEMU
 //! `docs/specs/pvpanic`).
 
+use ferrite_machine::device::MachineRequest;
+
 use super::config::{BarKind, ConfigSpace, Identity};
 use super::function::{BusKind, PciCx, PciDevice};
 use super::spec::{SUBSYSTEM_QEMU, VENDOR_QUMRANET, VENDOR_REDHAT};
@@ -10,17 +12,26 @@ pub const PANICKED: u8 = 1;
 /// The guest's crash kernel takes over.
 pub const CRASH_LOADED: u8 = 2;
 
-/// The device. It remembers what it was told, for whoever asks.
-#[derive(Debug, Default)]
+/// The device.
+#[derive(Clone, Copy, Debug)]
 pub struct Pvpanic {
-    told: u8,
+    /// The events that it takes.
+    events: u8,
+}
+
+impl Default for Pvpanic {
+    fn default() -> Self {
+        Self::new(PANICKED | CRASH_LOADED)
+    }
 }
 
 impl Pvpanic {
-    /// Takes the events that the guest wrote since the last call, as [`PANICKED`] and
-    /// [`CRASH_LOADED`] bits.
-    pub fn take(&mut self) -> u8 {
-        std::mem::take(&mut self.told)
+    /// A device that takes these events.
+    #[must_use]
+    pub const fn new(events: u8) -> Self {
+        Self {
+            events: events & (PANICKED | CRASH_LOADED),
+        }
     }
 }
 
@@ -44,18 +55,22 @@ impl PciDevice for Pvpanic {
 
     fn read(&mut self, _cx: &mut PciCx<'_>, _bar: usize, offset: u64, _bytes: u64) -> u32 {
         match offset {
-            0 => u32::from(PANICKED | CRASH_LOADED),
+            0 => self.events.into(),
             _ => 0,
         }
     }
 
-    fn write(&mut self, _cx: &mut PciCx<'_>, _bar: usize, offset: u64, _bytes: u64, value: u32) {
-        if offset == 0 {
-            self.told |= value as u8 & (PANICKED | CRASH_LOADED);
+    fn write(&mut self, cx: &mut PciCx<'_>, _bar: usize, offset: u64, _bytes: u64, value: u32) {
+        if offset != 0 {
+            return;
+        }
+        // A panic is the last word: whatever else is said with it does not matter.
+        match value as u8 & self.events {
+            0 => {}
+            told if told & PANICKED != 0 => cx.request(MachineRequest::Panicked),
+            _ => cx.request(MachineRequest::CrashLoaded),
         }
     }
 
-    fn reset(&mut self, _cx: &mut PciCx<'_>) {
-        self.told = 0;
-    }
+    fn reset(&mut self, _cx: &mut PciCx<'_>) {}
 }

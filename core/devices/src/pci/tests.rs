@@ -1,6 +1,7 @@
 //! What firmware and drivers see of the host, checked against the specifications' rules and against
 //! configuration spaces as QEMU 7.2 shows them after reset.
 
+use ferrite_machine::device::MachineRequest;
 use ferrite_machine::{Device, ResetKind};
 
 use super::host::region;
@@ -449,5 +450,23 @@ fn any_access_is_answered() {
             _ => {}
         }
         bed.wiring.messages.clear();
+    }
+}
+
+#[test]
+fn a_panic_is_told_and_a_crash_kernel_only_where_it_may_be() {
+    for (events, told, expected) in [
+        (3, 1, Some(MachineRequest::Panicked)),
+        (3, 2, Some(MachineRequest::CrashLoaded)),
+        (3, 3, Some(MachineRequest::Panicked)),
+        (1, 2, None),
+        (3, 0x84, None),
+    ] {
+        let mut bed = bed(vec![(None, None, Box::new(Pvpanic::new(events)))]);
+        set_config(&mut bed, 0, 1, reg::BAR0, 4, MEMORY);
+        set_config(&mut bed, 0, 1, reg::COMMAND, 2, command::MEMORY.into());
+        assert_eq!(read(&mut bed, region::MEMORY, 0, 1), u64::from(events));
+        write(&mut bed, region::MEMORY, 0, 1, told);
+        assert_eq!(bed.wiring.request.take(), expected);
     }
 }
