@@ -361,6 +361,9 @@ impl Wiring<'_> {
                 let device = device.map_err(|e| SetupError::Device(e.to_string()))?;
                 return self.put(id, place, Box::new(device));
             }
+            DeviceKind::ScsiHost | DeviceKind::ScsiUnit { .. } => {
+                return Err(SetupError::NotHere("a SCSI adapter".to_owned()));
+            }
             DeviceKind::Balloon { .. } => {
                 return Err(SetupError::NotHere("a memory balloon".to_owned()));
             }
@@ -383,7 +386,7 @@ impl Wiring<'_> {
     ) -> Result<(), SetupError> {
         let bus = match place {
             Place::Mmio(bus) => *bus,
-            Place::Adapter => None,
+            Place::Adapter | Place::Scsi(_) => None,
             Place::Pci(at) => {
                 let name = device.name();
                 let mut device = VirtioPci::new(device)

@@ -26,6 +26,19 @@ pub enum Place {
     Pci(PciPlace),
     /// The serial adapter.
     Adapter,
+    /// A SCSI bus.
+    Scsi(ScsiPlace),
+}
+
+/// A place on a SCSI bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScsiPlace {
+    /// The bus's name: the adapter's with `.0`; `None` for the first adapter's.
+    pub bus: Option<String>,
+    /// The target; `None` for the first free one.
+    pub target: Option<u64>,
+    /// The unit's number; `None` for 0.
+    pub lun: Option<u64>,
 }
 
 /// A place on a PCI bus.
@@ -50,6 +63,19 @@ pub enum DeviceKind {
         drive: String,
         /// The disk's serial number.
         serial: String,
+    },
+    /// A virtio SCSI adapter.
+    ScsiHost,
+    /// `scsi-hd` or `scsi-cd`.
+    ScsiUnit {
+        /// Whether it is a CD drive.
+        cd: bool,
+        /// The drive or block node; a CD drive without one is empty.
+        drive: Option<String>,
+        /// Serial number.
+        serial: String,
+        /// World wide name.
+        wwn: Option<u64>,
     },
     /// A network card.
     Net {
@@ -140,6 +166,7 @@ pub struct Driver {
 const PCI: &str = "PCI";
 const MMIO: &str = "virtio-bus";
 const ADAPTER: &str = "virtio-serial-bus";
+const SCSI: &str = "SCSI";
 
 const BALLOON: &str =
     "[deflate-on-oom=on][,free-page-reporting=on][,page-poison=off]: takes memory from the guest";
@@ -167,6 +194,10 @@ drivers! {
     "pcie-root-port", PCI, root_port,
         "[chassis=N][,slot=N][,port=N]: a slot that devices may be added to at any time";
     "pvpanic-pci", PCI, pvpanic, "[events=BITS]: hears of a guest's panic";
+    "scsi-cd", SCSI, |kv| scsi_unit(kv, true),
+        "[drive=ID][,scsi-id=N][,lun=N][,serial=TEXT]: a CD drive";
+    "scsi-hd", SCSI, |kv| scsi_unit(kv, false),
+        "drive=ID[,scsi-id=N][,lun=N][,serial=TEXT]: a disk";
     "virtconsole", ADAPTER, console, "chardev=ID: a console";
     "virtio-9p-device", MMIO, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
     "virtio-9p-pci" / "virtio-9p", PCI, p9, "fsdev=ID,mount_tag=TAG: a shared folder";
@@ -180,6 +211,10 @@ drivers! {
         "[netdev=ID][,mac=ADDRESS]: a network card";
     "virtio-rng-device", MMIO, rng, "[rng=ID]: a source of random numbers";
     "virtio-rng-pci" / "virtio-rng", PCI, rng, "[rng=ID]: a source of random numbers";
+    "virtio-scsi-device", MMIO, |_| Ok(DeviceKind::ScsiHost),
+        "an adapter that scsi-hd and scsi-cd plug into";
+    "virtio-scsi-pci" / "virtio-scsi", PCI, |_| Ok(DeviceKind::ScsiHost),
+        "an adapter that scsi-hd and scsi-cd plug into";
     "virtio-serial-device", MMIO, |_| Ok(DeviceKind::Serial),
         "a serial adapter that virtconsole and virtserialport plug into";
     "virtio-serial-pci" / "virtio-serial", PCI, |_| Ok(DeviceKind::Serial),
@@ -236,6 +271,18 @@ fn balloon(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
     })
 }
 
+fn scsi_unit(kv: &mut KeyVal, cd: bool) -> Result<DeviceKind, ArgError> {
+    Ok(DeviceKind::ScsiUnit {
+        cd,
+        drive: match cd {
+            true => kv.take("drive"),
+            false => Some(kv.require("drive")?),
+        },
+        serial: kv.take("serial").unwrap_or_default(),
+        wwn: kv.take_number("wwn")?,
+    })
+}
+
 fn pvpanic(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
     match kv.take_number("events")?.unwrap_or(3) {
         events @ 0..=3 => Ok(DeviceKind::Pvpanic {
@@ -280,6 +327,12 @@ impl Driver {
             .find(|driver| driver.name == name || driver.alias == Some(name))
     }
 
+    /// Whether it plugs into a SCSI bus.
+    #[must_use]
+    pub fn is_scsi(&self) -> bool {
+        self.bus == SCSI
+    }
+
     /// Whether it plugs into a PCI bus.
     #[must_use]
     pub fn is_pci(&self) -> bool {
@@ -302,11 +355,24 @@ impl DeviceSpec {
                 kv.take_number("nr")?;
                 Place::Adapter
             }
+            SCSI => Place::Scsi(ScsiPlace::take(&mut kv)?),
             MMIO => Place::Mmio(mmio_bus(&mut kv)?),
             _ => Place::Pci(PciPlace::take(&mut kv, driver.name.starts_with("virtio"))?),
         };
         kv.finish()?;
         Ok(Self { id, place, kind })
+    }
+}
+
+impl ScsiPlace {
+    fn take(kv: &mut KeyVal) -> Result<Self, ArgError> {
+        // Adapters have one channel.
+        kv.accept("channel", &["0"])?;
+        Ok(Self {
+            bus: kv.take("bus"),
+            target: kv.take_number("scsi-id")?,
+            lun: kv.take_number("lun")?,
+        })
     }
 }
 

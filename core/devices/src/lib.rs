@@ -19,6 +19,7 @@ pub mod pl011;
 pub mod pl031;
 pub mod pl061;
 pub mod primecell;
+pub mod scsi;
 #[cfg(any(test, feature = "fake"))]
 pub mod testbed;
 pub mod virtio;

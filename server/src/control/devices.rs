@@ -21,6 +21,13 @@ use crate::launch::LaunchError;
 pub(super) fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
     let removed = vm.board_mut().with_pci(|host, _| host.take_events());
     for PciEvent::Removed { id, path, kind } in removed.unwrap_or_default() {
+        for unit in facts.backends.scsi.below(&path) {
+            facts.backends.forget(&unit.path, &mut facts.disks);
+            events.emit(&Event::DeviceDeleted {
+                device: unit.id,
+                path: unit.path,
+            });
+        }
         facts.backends.forget(&path, &mut facts.disks);
         if kind.starts_with("virtio-") {
             events.emit(&Event::DeviceDeleted {
@@ -76,6 +83,14 @@ fn request(spec: &DeviceSpec, place: &PciPlace) -> Request {
     }
 }
 
+/// Reads a device's properties.
+fn parse(driver: &str, properties: Map<String, Value>) -> Result<DeviceSpec, Error> {
+    let mut all = properties;
+    all.insert("driver".into(), driver.into());
+    let text = Value::Object(all).to_string();
+    DeviceSpec::parse(&text).map_err(|error| bad_property(driver, error))
+}
+
 impl Control<'_> {
     /// A device that could be added, and where.
     fn addable(
@@ -98,10 +113,7 @@ impl Control<'_> {
                 "Device '{path}' not found"
             )));
         }
-        let mut all = properties;
-        all.insert("driver".into(), driver.into());
-        let text = Value::Object(all).to_string();
-        let spec = DeviceSpec::parse(&text).map_err(|error| bad_property(driver, error))?;
+        let spec = parse(driver, properties)?;
         if matches!(spec.kind, DeviceKind::RootPort { .. } | DeviceKind::Serial) {
             return Err(Error::generic(
                 "Parameter 'driver' expects a pluggable device type",
@@ -113,7 +125,59 @@ impl Control<'_> {
         Ok((spec, place))
     }
 
+    /// Adds a unit to a SCSI bus.
+    fn add_scsi_unit(
+        &mut self,
+        driver: &'static str,
+        properties: Map<String, Value>,
+    ) -> Result<(), Error> {
+        let spec = parse(driver, properties)?;
+        let Place::Scsi(place) = &spec.place else {
+            return Err(Error::unsupported());
+        };
+        self.check_name(spec.id.as_deref())?;
+        let Facts {
+            backends, disks, ..
+        } = &mut *self.facts;
+        let added = backends.scsi_unit(spec.id.as_deref(), place, &spec.kind, disks, true);
+        added.map_err(|error| bad_reference(driver, error))?;
+        self.vm.poll_devices();
+        Ok(())
+    }
+
+    /// Takes a unit from its bus, if there is one of this id or path. The guest is told, not asked.
+    fn remove_scsi_unit(&mut self, id: &str) -> bool {
+        let Facts {
+            backends, disks, ..
+        } = &mut *self.facts;
+        let mut units = backends.scsi.units().iter();
+        let unit = units.find(|unit| unit.id.as_deref() == Some(id) || unit.path == id);
+        let Some(unit) = unit.cloned() else {
+            return false;
+        };
+        backends.forget(&unit.path, disks);
+        self.vm.poll_devices();
+        self.events.emit(&Event::DeviceDeleted {
+            device: unit.id,
+            path: unit.path,
+        });
+        true
+    }
+
+    fn check_name(&self, id: Option<&str>) -> Result<(), Error> {
+        match id {
+            Some(id) if self.is_taken(id) => {
+                Err(Error::generic(format!("Duplicate device ID '{id}'")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn is_taken(&self, id: &str) -> bool {
+        let units = self.facts.backends.scsi.units();
+        if units.iter().any(|unit| unit.id.as_deref() == Some(id)) {
+            return true;
+        }
         let pci = self.vm.board().pci();
         pci.is_some_and(|pci| pci.functions().iter().any(|f| f.name == Some(id)))
     }
@@ -139,13 +203,14 @@ impl Control<'_> {
 
 impl DeviceControl for Control<'_> {
     fn device_add(&mut self, driver: &str, properties: Map<String, Value>) -> Result<(), Error> {
+        if let Some(known) = Driver::find(driver).filter(|driver| driver.is_scsi()) {
+            return self.add_scsi_unit(known.name, properties);
+        }
         let (spec, place) = self.addable(driver, properties)?;
         let wanted = request(&spec, &place);
         let kind = Driver::find(driver).map_or("device", |driver| driver.name);
         self.with_pci(|host, _| host.check_hot_plug(&wanted, kind))?;
-        if let Some(id) = spec.id.as_deref().filter(|id| self.is_taken(id)) {
-            return Err(Error::generic(format!("Duplicate device ID '{id}'")));
-        }
+        self.check_name(spec.id.as_deref())?;
         let facts = &mut *self.facts;
         let made = facts
             .backends
@@ -161,6 +226,9 @@ impl DeviceControl for Control<'_> {
     }
 
     fn device_del(&mut self, id: &str) -> Result<(), Error> {
+        if self.remove_scsi_unit(id) {
+            return Ok(());
+        }
         let known = |f: &&FunctionInfo<'_>| f.name == Some(id) || f.path == id;
         let function = self.functions().iter().find(known).map(|f| f.id);
         let function =

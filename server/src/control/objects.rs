@@ -37,6 +37,25 @@ fn machine(control: &Control<'_>) -> Object {
             anonymous = anonymous.holding(device);
         }
     }
+    for unit in control.facts.backends.scsi.units() {
+        let name = unit.path.rsplit('/').next().unwrap_or_default();
+        let device = Object::new(name, unit.kind.name())
+            .with("realized", "bool", true)
+            .with("hotpluggable", "bool", true)
+            .with(
+                "parent_bus",
+                "link<bus>",
+                format!("{}/virtio-backend/{}", unit.adapter, unit.bus),
+            )
+            .with("channel", "uint32", 0)
+            .with("scsi-id", "uint32", unit.address.target)
+            .with("lun", "uint32", unit.address.lun);
+        if unit.path.starts_with("/machine/peripheral/") {
+            peripheral = peripheral.holding(device);
+        } else {
+            anonymous = anonymous.holding(device);
+        }
+    }
     Object::new("machine", "virt-10.0-machine")
         .with("gic-version", "string", gic_version(control))
         .with("usb", "bool", false)

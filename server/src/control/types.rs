@@ -22,6 +22,13 @@ const PORT: Properties = &[
     ("slot", "uint16", "0"),
     ("port", "uint8", "0"),
 ];
+const SCSI_UNIT: Properties = &[
+    ("drive", "str", ""),
+    ("scsi-id", "uint32", "4294967295"),
+    ("lun", "uint32", "4294967295"),
+    ("serial", "str", ""),
+    ("wwn", "uint64", "0"),
+];
 const CHAR: Properties = &[("chardev", "str", "")];
 const BALLOON: Properties = &[
     ("deflate-on-oom", "bool", "false"),
@@ -68,6 +75,12 @@ const TYPES: &[Row] = &[
     ("virtio-blk-device", "virtio-device", false, &[BLK]),
     ("virtio-net-device", "virtio-device", false, &[NIC]),
     ("virtio-rng-device", "virtio-device", false, &[RNG]),
+    ("virtio-scsi-common", "virtio-device", true, &[]),
+    ("virtio-scsi-device", "virtio-scsi-common", false, &[]),
+    ("scsi-device", "device", true, &[]),
+    ("scsi-disk-base", "scsi-device", true, &[]),
+    ("scsi-hd", "scsi-disk-base", false, &[SCSI_UNIT]),
+    ("scsi-cd", "scsi-disk-base", false, &[SCSI_UNIT]),
     ("virtio-serial-device", "virtio-device", false, &[]),
     ("virtio-serial-port", "device", true, &[]),
     (
@@ -111,6 +124,7 @@ const TYPES: &[Row] = &[
     ("virtio-blk-pci", "virtio-pci", false, &[VIRTIO_PCI, BLK]),
     ("virtio-net-pci", "virtio-pci", false, &[VIRTIO_PCI, NIC]),
     ("virtio-rng-pci", "virtio-pci", false, &[VIRTIO_PCI, RNG]),
+    ("virtio-scsi-pci", "virtio-pci", false, &[VIRTIO_PCI]),
     ("virtio-serial-pci", "virtio-pci", false, &[VIRTIO_PCI]),
 ];
 

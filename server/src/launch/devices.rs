@@ -5,23 +5,28 @@ use ferrite_devices::pci::ports::{ConventionalBridge, RootPort};
 use ferrite_devices::pci::pvpanic::Pvpanic;
 use ferrite_devices::pci::testdev::TestDevice;
 use ferrite_devices::pci::{Address, PciDevice, Request};
+use ferrite_devices::scsi::{ScsiDisk, UnitKind, UnitOptions};
 use ferrite_devices::virtio::balloon::{BalloonControl, BalloonOptions, VirtioBalloon};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::console::VirtioConsole;
 use ferrite_devices::virtio::net::VirtioNet;
 use ferrite_devices::virtio::p9::{Server, ServerOptions, VirtioP9};
 use ferrite_devices::virtio::rng::VirtioRng;
+use ferrite_devices::virtio::scsi::VirtioScsi;
 use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
 use ferrite_machine::backend::{BlockBackend, NetBackend};
 use ferrite_vm::{PciSlot, VirtioSlot};
 
 use super::networks::{Networks, Unconnected};
+use super::scsi::ScsiSide;
 use super::{Characters, Disks, LaunchError};
 use crate::backend::host_folder::{HostFolder, SecurityModel};
 use crate::backend::p9::P9Thread;
 use crate::backend::random::RandomFile;
 use crate::cli::CommandLine;
-use crate::cli::device::{DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, RngSpec};
+use crate::cli::device::{
+    DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, RngSpec, ScsiPlace,
+};
 use crate::cli::net::NicKind;
 use crate::clock::SystemClock;
 use crate::wake::Waker;
@@ -52,6 +57,8 @@ pub struct Backends {
     pub cards: Vec<Card>,
     /// The balloon: the device's path, and the hand on it.
     pub balloon: Option<(String, BalloonControl)>,
+    /// SCSI adapters and what is on them.
+    pub scsi: ScsiSide,
     /// Disks that a device was given by name: the device's path, the disk's name.
     drives: Vec<(String, String)>,
     fsdevs: Vec<FsdevSpec>,
@@ -80,6 +87,7 @@ pub(super) fn make(
         networks: Networks::new(line, waker)?,
         cards: Vec::new(),
         balloon: None,
+        scsi: ScsiSide::default(),
         drives: Vec::new(),
         fsdevs: line.fsdevs.clone(),
         rngs: line.rngs.clone(),
@@ -135,6 +143,9 @@ impl Backends {
     ) -> Result<(), LaunchError> {
         match (&spec.place, &spec.kind) {
             (Place::Adapter, _) => adapter_exists(line),
+            (Place::Scsi(place), kind) => self
+                .scsi_unit(spec.id.as_deref(), place, kind, disks, false)
+                .map(|_| ()),
             (Place::Mmio(bus), DeviceKind::Serial) => {
                 let device = serial(line, characters)?;
                 into.mmio.push(VirtioSlot { device, bus: *bus });
@@ -258,8 +269,49 @@ impl Backends {
                 };
                 self.inflatable(path, options)?
             }
+            DeviceKind::ScsiHost => Box::new(VirtioScsi::new(self.scsi.add_adapter(id, path))),
             _ => return Err(unsupported()),
         })
+    }
+
+    /// Makes a unit and puts it on its bus.
+    pub fn scsi_unit(
+        &mut self,
+        id: Option<&str>,
+        place: &ScsiPlace,
+        kind: &DeviceKind,
+        disks: &mut Disks,
+        running: bool,
+    ) -> Result<(), LaunchError> {
+        let DeviceKind::ScsiUnit {
+            cd,
+            drive,
+            serial,
+            wwn,
+        } = kind
+        else {
+            return Ok(());
+        };
+        let kind = if *cd { UnitKind::Cd } else { UnitKind::Disk };
+        let (bus, address) = self.scsi.place(kind, place)?;
+        let path = self.path(id);
+        let disk = match drive {
+            Some(drive) => {
+                let disk = disks.take(drive)?;
+                self.drives.push((path.clone(), drive.clone()));
+                Some(disk)
+            }
+            None => None,
+        };
+        let options = UnitOptions {
+            name: id.unwrap_or_default().to_owned(),
+            serial: serial.clone(),
+            wwn: *wwn,
+        };
+        let unit = ScsiDisk::new(kind, disk, options);
+        self.scsi.add_unit(id, path, &bus, address, kind);
+        bus.bus.attach(address, unit, running);
+        Ok(())
     }
 
     /// The balloon, of which a machine has one.
@@ -313,6 +365,7 @@ impl Backends {
     /// Forgets a device that is gone.
     pub fn forget(&mut self, path: &str, disks: &mut Disks) {
         self.cards.retain(|card| card.path != path);
+        self.scsi.forget(path);
         self.balloon.take_if(|(balloon, _)| balloon == path);
         for (_, drive) in self.drives.extract_if(.., |(user, _)| user == path) {
             disks.release(&drive);

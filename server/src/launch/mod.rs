@@ -5,6 +5,7 @@ mod characters;
 mod devices;
 mod disks;
 mod networks;
+mod scsi;
 
 use std::fs;
 use std::path::{Path, PathBuf};

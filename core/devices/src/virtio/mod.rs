@@ -6,7 +6,7 @@
 //! - [`transport`]: what every transport does alike: status handshake, features, queues, interrupts;
 //! - [`mmio`]: the memory-mapped transport, legacy and modern;
 //! - [`pci`]: the PCI transport, modern and transitional;
-//! - [`balloon`], [`blk`], [`net`], [`console`], [`rng`], [`p9`]: the devices.
+//! - [`balloon`], [`blk`], [`net`], [`console`], [`rng`], [`p9`], [`scsi`]: the devices.
 //!
 //! Everything that a guest writes is hostile: a broken ring stops its device until the driver resets
 //! it (`DEVICE_NEEDS_RESET`), and one call to a device does a bounded amount of work.
@@ -21,6 +21,7 @@ pub mod p9;
 pub mod pci;
 pub mod queue;
 pub mod rng;
+pub mod scsi;
 pub mod spec;
 pub mod transport;
 

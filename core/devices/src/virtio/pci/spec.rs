@@ -59,6 +59,13 @@ pub const MODELS: &[Model] = &[
         extra_vectors: None,
     },
     Model {
+        device_type: device_type::SCSI,
+        kind: "virtio-scsi-pci",
+        transitional: 0x1004,
+        class: 0x01_0000,
+        extra_vectors: Some(1),
+    },
+    Model {
         device_type: device_type::P9,
         kind: "virtio-9p-pci",
         transitional: 0x1009,
