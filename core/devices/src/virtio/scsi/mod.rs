@@ -259,8 +259,9 @@ impl VirtioScsi {
         self.bytes_in_flight -= job.memory();
         match done.result {
             Ok(data) if job.takes(&data) => {
-                let at = self.answer_len() + job.moved();
-                if data.is_empty() || cx.write(&job.chain, at, &data).is_some() {
+                // Only what was read has data, whose place is known.
+                let place = |job: &Job| self.answer_len() + job.moved();
+                if data.is_empty() || cx.write(&job.chain, place(&job), &data).is_some() {
                     job.piece_done();
                     self.go_on(cx, units, job);
                 }
