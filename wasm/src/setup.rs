@@ -167,6 +167,7 @@ impl Setup {
             cpus: line.machine.cpus,
             ram: line.machine.ram,
             gic: line.machine.gic,
+            its: line.machine.its,
             append: line.append.clone(),
             virtio_legacy: line.virtio_legacy.unwrap_or(true),
             uuid: line.machine.uuid.unwrap_or_default(),

@@ -39,6 +39,8 @@ pub struct MachineOptions {
     pub accel: AccelOptions,
     /// GIC version.
     pub gic: GicVersion,
+    /// Whether a GICv3 has an interrupt translation service.
+    pub its: bool,
     /// CPU model.
     pub cpu: String,
     /// CPUs at start.
@@ -87,6 +89,7 @@ impl Default for MachineOptions {
         Self {
             accel: AccelOptions::default(),
             gic: GicVersion::V2,
+            its: true,
             cpu: "max".into(),
             cpus: 1,
             topology: Topology::default(),
@@ -113,6 +116,7 @@ impl MachineOptions {
             Some("3" | "max") => self.gic = GicVersion::V3,
             Some(_) => return Err(kv.invalid("gic-version", "2, 3 or max").into()),
         }
+        self.its = kv.take_bool("its")?.unwrap_or(self.its);
         // Of a list, the first that there is.
         kv.accept("accel", &["tcg", "kvm:tcg", "hvf:tcg"])?;
         // What the board does not have may be asked to be absent.
@@ -122,7 +126,6 @@ impl MachineOptions {
             "mte",
             "usb",
             "graphics",
-            "its",
             "ras",
             "acpi",
             "dump-guest-core",

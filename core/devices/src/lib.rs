@@ -14,6 +14,7 @@ pub mod gic;
 pub mod gicv2;
 pub mod gicv2m;
 pub mod gicv3;
+pub mod its;
 pub mod pci;
 pub mod pl011;
 pub mod pl031;

@@ -49,6 +49,19 @@ fn lanes(bytes: u64) -> u64 {
     (1 << (bytes * 8)) - 1
 }
 
+/// The word of a 64-bit register that an offset, aligned to 4, is in.
+#[must_use]
+pub fn half(register: u64, offset: u64) -> u32 {
+    (register >> (offset % 8 * 8)) as u32
+}
+
+/// Sets the bits of `lanes` in that word.
+pub fn set_half(register: &mut u64, offset: u64, value: u32, lanes: u32) {
+    let shift = offset % 8 * 8;
+    let merged = merge((*register >> shift) as u32, value, lanes);
+    *register = *register & !(u64::from(u32::MAX) << shift) | u64::from(merged) << shift;
+}
+
 /// `old` with the bits of `lanes` taken from `new`.
 #[must_use]
 pub fn merge(old: u32, new: u32, lanes: u32) -> u32 {

@@ -26,6 +26,8 @@ pub struct MachineConfig {
     pub ram: u64,
     /// Interrupt controller.
     pub gic: GicVersion,
+    /// Whether a GICv3 has an interrupt translation service.
+    pub its: bool,
     /// Image given by `-kernel`: raw, gzip'd, EFI zboot or ELF.
     pub kernel: Option<Vec<u8>>,
     /// Image given by `-initrd`.

@@ -32,6 +32,7 @@ fn machine(code: &[u32], clock: &Clock) -> Vm {
         cpus: 1,
         ram: 2 << 20,
         gic: GicVersion::V3,
+        its: true,
         kernel: None,
         initrd: None,
         append: None,

@@ -168,6 +168,7 @@ pub fn machine(
         cpus: line.machine.cpus,
         ram: line.machine.ram,
         gic: line.machine.gic,
+        its: line.machine.its,
         kernel: read(line.kernel.as_deref(), "kernel")?,
         initrd: read(line.initrd.as_deref(), "initrd")?,
         append: line.append.clone(),

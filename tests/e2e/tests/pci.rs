@@ -11,11 +11,7 @@ fn a_disk_and_a_card() {
     let dir = tempfile::tempdir().unwrap();
     let disk = dir.path().join("disk");
     std::fs::write(&disk, noise(21, 2 << 20)).unwrap();
-    for (gic, messages) in [
-        ("2", Some("MSI")),
-        ("3", Some("ITS-")),
-        ("3,its=off", None),
-    ] {
+    for (gic, messages) in [("2", Some("MSI")), ("3", Some("ITS-")), ("3,its=off", None)] {
         let args = format!(
             "-M virt,gic-version={gic} -m 512 -drive if=virtio,format=raw,file={} \
              -device pcie-root-port,id=rp0,chassis=1,slot=1 -netdev user,id=n0 \

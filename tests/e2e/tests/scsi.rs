@@ -25,7 +25,11 @@ fn disks_and_discs() {
     );
     let mut guest = Guest::boot(Kernel::Cloud612, &args);
     let mut qmp = Qmp::unix(&at("qmp"));
-    assert!(guest.run("cat /proc/scsi/scsi; ls /sys/class/scsi_device").contains("0:0:3:1"));
+    assert!(
+        guest
+            .run("cat /proc/scsi/scsi; ls /sys/class/scsi_device")
+            .contains("0:0:3:1")
+    );
     let sum = guest.run("sha256sum /dev/sr0");
     assert!(sum.starts_with(&sha256(&at("disc"))), "{sum}");
     guest.run("mount /dev/sda /mnt && dd if=/dev/urandom of=/mnt/file bs=64k count=64");
@@ -51,7 +55,10 @@ fn disks_and_discs() {
 #[test]
 fn a_unit_needs_a_place() {
     for (args, text) in [
-        ("-device scsi-cd", "No 'SCSI' bus found for device 'scsi-cd'"),
+        (
+            "-device scsi-cd",
+            "No 'SCSI' bus found for device 'scsi-cd'",
+        ),
         (
             "-device virtio-scsi-pci,id=s -device scsi-cd,bus=t.0",
             "Bus 't.0' not found",

@@ -1,7 +1,7 @@
 //! GICD registers.
 
 use super::GicV3;
-use super::spec::{GICD_ID_VALUES, GICD_TYPER, IIDR, control, gicd};
+use super::spec::{GICD_ID_VALUES, GICD_TYPER, GICD_TYPER_LPIS, IIDR, control, gicd};
 use crate::gic::spec::{PRIVATE, array};
 use crate::words::merge;
 
@@ -10,7 +10,10 @@ impl GicV3 {
         match offset {
             gicd::CTLR => self.state.control | control::ARE | control::DS,
             // ITLinesNumber: QEMU's virt gives 32 interrupts fewer than it wires up.
-            gicd::TYPER => GICD_TYPER | (self.state.shared.len() as u32 - 1),
+            gicd::TYPER => {
+                let lpis = if self.config.lpis { GICD_TYPER_LPIS } else { 0 };
+                GICD_TYPER | lpis | (self.state.shared.len() as u32 - 1)
+            }
             gicd::IIDR => IIDR,
             gicd::IROUTER..gicd::IROUTER_END => {
                 let (spi, upper) = route_place(offset);

@@ -2,7 +2,8 @@
 
 use super::GicV3;
 use super::spec::{
-    CTLR_CBPR, CTLR_EOI_MODE, CTLR_FIXED, MIN_BPR0, PRIORITY_BITS, PRIORITY_MASK, SRE_VALUE, icc,
+    CTLR_CBPR, CTLR_EOI_MODE, CTLR_FIXED, LPI_FIRST, MIN_BPR0, PRIORITY_BITS, PRIORITY_MASK,
+    SRE_VALUE, icc,
 };
 use super::state::Cpu;
 use crate::gic::spec::{BANK, SPECIAL, SPURIOUS};
@@ -136,6 +137,10 @@ impl GicV3 {
         };
         state.active[group] |= 1 << (state.group_priority(pending) >> ACTIVE_SHIFT);
         match shared_place(pending.intid) {
+            // LPIs have no active state.
+            _ if pending.intid >= LPI_FIRST => {
+                state.lpis.clear(pending.intid);
+            }
             None => state.private.acknowledge(pending.intid),
             Some((bank, bit)) => self.state.shared[bank].acknowledge(bit),
         }

@@ -1,8 +1,10 @@
-//! GICv3 with affinity routing and a single security state, as `virt` with `gic-version=3` has it
-//! without ITS: up to 512 CPUs, 224 shared interrupts, 5 bits of priority in the CPU interfaces.
+//! GICv3 with affinity routing and a single security state, as `virt` with `gic-version=3` has it:
+//! up to 512 CPUs, 224 shared interrupts, 5 bits of priority in the CPU interfaces. LPIs are an
+//! option; the service that delivers them is [`crate::its`].
 
 mod distributor;
 mod interface;
+mod lpi;
 mod redistributor;
 mod routing;
 mod sgi;
@@ -38,7 +40,10 @@ impl GicV3 {
         let cpus = affinities.len();
         let banks = (VIRT_SPIS / BANK) as usize;
         let mut gic = Self {
-            config: Config { affinities },
+            config: Config {
+                affinities,
+                lpis: false,
+            },
             state: State::new(cpus, banks),
             derived: Derived {
                 targets: vec![None; VIRT_SPIS as usize],
@@ -175,6 +180,13 @@ impl GicV3 {
         };
         let view = &self.derived.views.cpus[cpu];
         let best = highest(&state.private, &self.state.shared, &view.targeted, groups);
+        let lpi = state.lpis.first().filter(|_| groups.group1);
+        // Of equal priorities, the lowest number is first, which no LPI has.
+        let best = match (best, lpi) {
+            (Some(best), Some(lpi)) if lpi.priority < best.priority => Some(lpi),
+            (None, lpi) => lpi,
+            (best, _) => best,
+        };
         let outputs = match best.filter(|&best| state.preempts(best)) {
             None => Outputs::default(),
             Some(best) => Outputs {

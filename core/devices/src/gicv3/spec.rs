@@ -34,8 +34,10 @@ pub mod control {
 }
 
 /// GICD_TYPER less ITLinesNumber: 16-bit INTIDs (IDbits 23:19), Aff3 usable (A3V, bit 24), no need
-/// to use 1-of-N routing (No1N, bit 25). No LPIs (bit 17), no message-based SPIs (bit 16).
+/// to use 1-of-N routing (No1N, bit 25). No message-based SPIs (bit 16).
 pub const GICD_TYPER: u32 = 15 << 19 | 1 << 24 | 1 << 25;
+/// GICD_TYPER.LPIS.
+pub const GICD_TYPER_LPIS: u32 = 1 << 17;
 /// GICD_IIDR and GICR_IIDR: implementer Arm, as QEMU says.
 pub const IIDR: u32 = 0x43b;
 /// GICD_IROUTER's Interrupt_Routing_Mode: any participating CPU.
@@ -66,6 +68,12 @@ pub mod gicr {
     pub const TYPER_AFFINITY: u64 = 0x000c;
     /// GICR_WAKER.
     pub const WAKER: u64 = 0x0014;
+    /// GICR_PROPBASER, 64 bits.
+    pub const PROPBASER: u64 = 0x0070;
+    /// GICR_PENDBASER, 64 bits.
+    pub const PENDBASER: u64 = 0x0078;
+    /// The end of that.
+    pub const PENDBASER_END: u64 = 0x0080;
     /// Identification registers.
     pub const ID: u64 = 0xffd0;
     /// Where the second frame (SGI_base) starts.
@@ -76,6 +84,18 @@ pub mod gicr {
 
 /// GICR_TYPER.CommonLPIAff: CPUs with the same Aff3 share (as QEMU says).
 pub const TYPER_COMMON: u32 = 1 << 24;
+/// GICR_TYPER.PLPIS: there are LPIs.
+pub const TYPER_LPIS: u32 = 1 << 0;
+/// GICR_CTLR.EnableLPIs.
+pub const ENABLE_LPIS: u32 = 1 << 0;
+/// GICR_PENDBASER.PTZ, which reads as zero.
+pub const PENDING_TABLE_ZERO: u64 = 1 << 62;
+/// The number of the first LPI.
+pub const LPI_FIRST: u32 = 8192;
+/// An LPI's configuration byte: it is enabled.
+pub const LPI_ENABLED: u8 = 1 << 0;
+/// An LPI's configuration byte: its priority.
+pub const LPI_PRIORITY: u8 = 0xfc;
 /// GICR_TYPER.Last: no redistributor follows.
 pub const TYPER_LAST: u32 = 1 << 4;
 /// GICR_WAKER.ProcessorSleep.

@@ -1,5 +1,6 @@
 //! What a GICv3 consists of.
 
+use super::lpi::Lpis;
 use super::spec::MIN_BPR0;
 use crate::gic::spec::{BANK, SGIS};
 use crate::gic::{Bank, Fixed, Views};
@@ -9,6 +10,8 @@ use crate::gic::{Bank, Fixed, Views};
 pub(super) struct Config {
     /// Aff3.Aff2.Aff1.Aff0 of each CPU, a byte each.
     pub affinities: Vec<u32>,
+    /// Whether there are LPIs.
+    pub lpis: bool,
 }
 
 /// What the guest sees: saved and restored as it is.
@@ -41,6 +44,8 @@ pub(super) struct Cpu {
     pub enabled: [bool; 2],
     /// ICC_AP0R0_EL1 and ICC_AP1R0_EL1.
     pub active: [u32; 2],
+    /// LPIs.
+    pub lpis: Lpis,
 }
 
 impl Cpu {
@@ -60,6 +65,7 @@ impl Cpu {
             control: 0,
             enabled: [false; 2],
             active: [0; 2],
+            lpis: Lpis::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use ferrite_aarch64::platform::{
 use ferrite_devices::cfi_flash::CfiFlash;
 use ferrite_devices::gic::{Frame, Gic};
 use ferrite_devices::gicv2m::GicV2m;
+use ferrite_devices::its::{Its, ItsCx};
 use ferrite_devices::pci::PciHost;
 use ferrite_devices::pl061::Pl061;
 use ferrite_machine::device::MachineRequest;
@@ -39,6 +40,8 @@ pub(super) mod frame {
     pub const REDISTRIBUTORS: usize = 2;
     /// GICv2m's message frame.
     pub const MESSAGES: usize = 3;
+    /// GICv3's interrupt translation service.
+    pub const ITS: usize = 4;
 }
 
 /// A device in its place on the board.
@@ -69,6 +72,7 @@ pub struct Board {
     pub(super) slots: Vec<Slot>,
     pub(super) gic: Gic,
     pub(super) v2m: GicV2m,
+    its: Its,
     pub(crate) clock: Clock,
     pub(crate) psci: Psci,
     pub(super) power_key: DeviceId,
@@ -116,6 +120,7 @@ impl Board {
             dma,
             slots,
             gic,
+            its: Its::default(),
             v2m: GicV2m::new(32 + spi::V2M_BASE, spi::V2M_COUNT),
             clock,
             psci,
@@ -175,6 +180,7 @@ impl Board {
             self.with_device(DeviceId(n), |device, cx| device.reset(cx, kind));
         }
         self.gic.reset();
+        self.its.reset();
         self.psci.reset();
         self.requests.clear();
         self.maintenance.clear();
@@ -311,7 +317,7 @@ impl Board {
         let Message {
             address,
             data,
-            requester: _,
+            requester,
         } = message;
         match self.target(address, 4) {
             Ok((RegionKind::Device(GIC, frame::MESSAGES), offset)) => {
@@ -319,12 +325,27 @@ impl Board {
                     self.gic.pulse_spi(spi);
                 }
             }
+            Ok((RegionKind::Device(GIC, frame::ITS), offset)) => {
+                self.with_its(|its, cx| its.message(cx, offset, requester, data));
+            }
             Ok((RegionKind::Ram(_), _)) => {
                 // Just looked up as memory: a store there succeeds.
                 let _ = self.dma.store(address, data);
             }
             _ => {}
         }
+    }
+
+    /// Runs `act` on the interrupt translation service, which only a GICv3 has.
+    fn with_its<R>(&mut self, act: impl FnOnce(&mut Its, &mut ItsCx<'_>) -> R) -> Option<R> {
+        let Gic::V3(gic) = &mut self.gic else {
+            return None;
+        };
+        let mut cx = ItsCx {
+            dma: &self.dma,
+            gic,
+        };
+        Some(act(&mut self.its, &mut cx))
     }
 
     fn gic_frame_read(
@@ -338,6 +359,7 @@ impl Board {
             frame::DISTRIBUTOR => self.gic.read(cpu, Frame::Distributor, offset, bytes),
             frame::CPU_INTERFACE => self.gic.read(cpu, Frame::CpuInterface, offset, bytes),
             frame::REDISTRIBUTORS => self.gic.read(cpu, Frame::Redistributors, offset, bytes),
+            frame::ITS => self.its.read(offset, bytes),
             _ => self.v2m.read(offset, bytes),
         }
     }
@@ -360,6 +382,10 @@ impl Board {
             frame::REDISTRIBUTORS => {
                 self.gic
                     .write(cpu, Frame::Redistributors, offset, bytes, value)
+            }
+            frame::ITS => {
+                let written = self.with_its(|its, cx| its.write(cx, offset, bytes, value));
+                written.unwrap_or(Err(ferrite_machine::BusError))
             }
             _ => {
                 if let Some(spi) = self.v2m.write(offset, bytes, value)? {

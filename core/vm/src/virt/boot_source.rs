@@ -22,6 +22,7 @@ pub struct Start {
 pub struct BootSource {
     pub(super) ram: u64,
     pub(super) gic: GicVersion,
+    pub(super) its: bool,
     pub(super) cpu_compatible: String,
     pub(super) affinity: Vec<u64>,
     pub(super) seed: [u8; 40],
@@ -66,6 +67,7 @@ impl BootSource {
                 affinity: &self.affinity,
                 ram: self.ram,
                 gic: self.gic,
+                its: self.its,
                 pmu: true,
                 append,
                 placement,

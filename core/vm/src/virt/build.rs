@@ -123,9 +123,10 @@ pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, 
     let affinity: Vec<u64> = cpus.iter().map(|cpu| cpu.mpidr() & AFFINITY_MASK).collect();
     let gic = match config.gic {
         GicVersion::V2 => Gic::V2(GicV2::new(config.cpus)),
-        GicVersion::V3 => Gic::V3(GicV3::new(
-            &affinity.iter().map(|a| *a as u32).collect::<Vec<_>>(),
-        )),
+        GicVersion::V3 => {
+            let gic = GicV3::new(&affinity.iter().map(|a| *a as u32).collect::<Vec<_>>());
+            Gic::V3(if config.its { gic.with_lpis() } else { gic })
+        }
     };
     let board = Board::new(Parts {
         ram,
@@ -180,6 +181,7 @@ fn boot_source(
     Ok(BootSource {
         ram: config.ram,
         gic: config.gic,
+        its: config.its,
         cpu_compatible: compatible(model),
         affinity,
         seed: config.seed,
@@ -219,6 +221,9 @@ fn map_gic(assembly: &mut Assembly, config: &MachineConfig) -> Result<(), MapErr
         }
         GicVersion::V3 => {
             assembly.region("gicv3_dist", map::GIC_DIST, place(frame::DISTRIBUTOR))?;
+            if config.its {
+                assembly.region("gits", map::GIC_ITS, place(frame::ITS))?;
+            }
             let len = (config.cpus as u64 * REDISTRIBUTOR).min(map::GIC_REDIST.len);
             let span = Span {
                 len,

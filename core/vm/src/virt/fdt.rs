@@ -18,6 +18,7 @@ mod phandle {
     pub const GIC: u32 = 0x8001;
     pub const GPIO: u32 = 0x8002;
     pub const V2M: u32 = 0x8003;
+    pub const ITS: u32 = 0x8004;
     pub const CPU: u32 = 0x8010;
 }
 
@@ -40,6 +41,8 @@ pub struct Contents<'a> {
     pub ram: u64,
     /// Interrupt controller.
     pub gic: GicVersion,
+    /// Whether a GICv3 has an interrupt translation service.
+    pub its: bool,
     /// Whether the CPUs have a performance monitor.
     pub pmu: bool,
     /// Kernel command line.
@@ -234,6 +237,15 @@ fn gic(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
                 &[dist[0], dist[1], map::GIC_REDIST.base, map::GIC_REDIST.len],
             )?;
             fdt.property_phandle(phandle::GIC)?;
+            if contents.its {
+                let its = fdt.begin_node(&format!("its@{:x}", map::GIC_ITS.base))?;
+                fdt.property_string("compatible", "arm,gic-v3-its")?;
+                fdt.property_null("msi-controller")?;
+                fdt.property_u32("#msi-cells", 1)?;
+                fdt.property_array_u64("reg", &[map::GIC_ITS.base, map::GIC_ITS.len])?;
+                fdt.property_phandle(phandle::ITS)?;
+                fdt.end_node(its)?;
+            }
         }
     }
     fdt.end_node(node)
@@ -320,8 +332,12 @@ fn pcie(fdt: &mut FdtWriter, contents: &Contents<'_>) -> Result<(), Error> {
     fdt.property_u32("linux,pci-domain", 0)?;
     fdt.property_array_u32("bus-range", &[0, 0xff])?;
     fdt.property_null("dma-coherent")?;
-    if contents.gic == GicVersion::V2 {
-        fdt.property_array_u32("msi-map", &[0, phandle::V2M, 0, 0x1_0000])?;
+    let messages = match contents.gic {
+        GicVersion::V2 => Some(phandle::V2M),
+        GicVersion::V3 => contents.its.then_some(phandle::ITS),
+    };
+    if let Some(messages) = messages {
+        fdt.property_array_u32("msi-map", &[0, messages, 0, 0x1_0000])?;
     }
     fdt.property_array_u64("reg", &[map::PCIE_ECAM.base, map::PCIE_ECAM.len])?;
     let mut ranges = Vec::new();

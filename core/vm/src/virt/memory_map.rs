@@ -23,6 +23,8 @@ pub const GIC_DIST: Span = span(0x0800_0000, 0x0001_0000);
 pub const GIC_CPU: Span = span(0x0801_0000, 0x0001_0000);
 /// GICv2m message frame.
 pub const GIC_V2M: Span = span(0x0802_0000, 0x0000_1000);
+/// GICv3 interrupt translation service.
+pub const GIC_ITS: Span = span(0x0808_0000, 0x0002_0000);
 /// GICv3 redistributors: room for 123 CPUs of 128 KiB each.
 pub const GIC_REDIST: Span = span(0x080a_0000, 0x00f6_0000);
 /// PL011 serial port.
