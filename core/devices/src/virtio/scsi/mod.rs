@@ -104,9 +104,11 @@ fn address(lun: [u8; 8]) -> Option<UnitAddress> {
     }
 }
 
+/// How an event names a unit: as REPORT LUNS does, which is what Linux compares it with.
 fn lun_bytes(unit: UnitAddress) -> [u8; 8] {
     let [high, low] = unit.lun.to_be_bytes();
-    [1, unit.target, high | 0x40, low, 0, 0, 0, 0]
+    let method = if unit.lun < 256 { 0 } else { 0x40 };
+    [1, unit.target, high | method, low, 0, 0, 0, 0]
 }
 
 impl VirtioScsi {

@@ -287,7 +287,7 @@ fn units_come_and_go() {
     guest.poll();
     assert_eq!(
         guest.answer(&first),
-        [1, 0, 0, 0, 1, 1, 0x40, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+        [1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
     );
     assert_eq!(
         refused(&mut guest, DISK, &[0; 6], &[]),
