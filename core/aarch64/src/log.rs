@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use ferrite_ir::Region;
+use ferrite_ir::{Op, Region};
 
 use crate::decode::GROUPS;
 use crate::exception::Exception;
@@ -51,10 +51,12 @@ impl Log {
     ) {
         if self.items.contains(LogItems::IN_ASM) {
             let mut text = String::from("----------------\nIN:\n");
-            for address in (0..u64::from(region.bytes))
-                .step_by(4)
-                .map(|at| region.entry.wrapping_add(at))
-            {
+            let ops = region.blocks.iter().flat_map(|block| &block.ops);
+            let addresses = ops.filter_map(|op| match *op {
+                Op::Insn { pc } => Some(pc),
+                _ => None,
+            });
+            for address in addresses {
                 let Some(word) = word(address) else { break };
                 let shown = GROUPS.iter().find_map(|group| (group.show)(word, features));
                 let shown = shown.unwrap_or_else(|| "undefined".to_owned());

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use ferrite_aarch64::decode::Features;
-use ferrite_aarch64::translate::{Context, region};
+use ferrite_aarch64::translate::{Context, Scope, region};
 
 /// Address of the first instruction.
 const PC: u64 = 0x1000;
@@ -61,7 +61,7 @@ fn rewrite(text: &str) -> String {
 
 fn write_region(out: &mut String, words: &[u32]) {
     let mut fetch = |at: u64| words.get(((at - PC) / 4) as usize).copied();
-    let region = region(CONTEXT, PC, &mut fetch);
+    let region = region(CONTEXT, PC, Scope::Block, &mut fetch);
     let text = region.to_string();
     // The first lines tell the address and the only block, and marks separate instructions.
     let boring = |line: &&str| !line.starts_with("region") && !line.starts_with("block");

@@ -41,7 +41,10 @@ impl Builder {
         let end = pc
             .wrapping_add(u64::from(bytes))
             .wrapping_sub(self.region.entry);
-        self.region.bytes = self.region.bytes.max(end as u32);
+        // What lies before the entry seems far behind it.
+        if let Ok(end) = u32::try_from(end) {
+            self.region.bytes = self.region.bytes.max(end);
+        }
         self.ops.push(Op::Insn { pc });
     }
 

@@ -25,9 +25,12 @@ pub struct Fetched {
 /// How much of the code at an address to translate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// As much as the front end likes.
+    /// What control reaches from there, loops whole, as much as the front end likes: for code that
+    /// runs often.
     Region,
-    /// One instruction only: the whole region could not be turned into something to run.
+    /// One block.
+    Block,
+    /// One instruction only: more could not be turned into something to run.
     Instruction,
     /// Nothing. The instruction's only act is the exception that the guest's CPU raises for what it
     /// does not know: not even the one instruction could be turned into something to run.

@@ -591,6 +591,7 @@ pub struct Region {
     pub blocks: Vec<Block>,
     /// Guest instructions translated.
     pub insns: u32,
-    /// Guest bytes from `entry` that it was made from, for invalidation.
+    /// Bytes from `entry` to the end of the last instruction behind it that it was made from. What
+    /// it was made from lies in the page of `entry`.
     pub bytes: u32,
 }

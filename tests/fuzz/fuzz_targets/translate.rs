@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ferrite_aarch64::cpu::{Cpu, CpuConfig};
 use ferrite_aarch64::features::Features;
 use ferrite_aarch64::model::MODELS;
-use ferrite_aarch64::translate::{Context, region};
+use ferrite_aarch64::translate::{Context, Scope, region};
 use ferrite_fuzz::board::{RAM_BASE, RAM_LEN};
 use ferrite_fuzz::{Board, Input};
 use ferrite_ir::{Accelerator, Region, interp, opt, verify};
@@ -40,7 +40,7 @@ fn context(input: &mut Input) -> Context {
 fn translate(cx: Context, code: &[u32]) {
     let pc = RAM_BASE + 0xf00;
     let fetch = &mut |at: u64| code.get((at.wrapping_sub(pc) / 4) as usize).copied();
-    let mut translated = region(cx, pc, fetch);
+    let mut translated = region(cx, pc, Scope::Reach, fetch);
     let text = translated.to_string();
     match text.parse::<Region>() {
         Ok(again) => assert_eq!(again.to_string(), text),

@@ -15,7 +15,7 @@ use crate::mmu::spaces::Rights;
 use crate::mmu::{Access, Kind};
 use crate::platform::{PhysPage, Platform};
 use crate::state;
-use crate::translate::{refusal, region};
+use crate::translate::{Scope, refusal, region};
 
 /// A CPU with the machine around it, for the duration of a run.
 pub struct CpuEnv<'a> {
@@ -208,19 +208,24 @@ impl Env for CpuEnv<'_> {
     fn translate(&mut self, cpu: &VcpuBlock, pc: GuestVirt, at: Fetched, extent: Extent) -> Region {
         let ram = &*self.ram;
         let context = key::unpack(self.core.code_key(cpu));
-        let left = match extent {
-            Extent::Region => PAGE_SIZE - pc.in_page(),
-            Extent::Instruction => 1,
+        let scope = match extent {
+            Extent::Region => Scope::Reach,
+            Extent::Block | Extent::Instruction => Scope::Block,
             Extent::Refusal => return refusal(pc.0),
         };
+        // Of the page, or of one instruction.
+        let (first, bytes) = match extent {
+            Extent::Instruction => (pc, 1),
+            _ => (pc.page(), PAGE_SIZE),
+        };
         let word = |address: u64| {
-            let offset = address.wrapping_sub(pc.0);
-            if offset >= left {
+            if address.wrapping_sub(first.0) >= bytes {
                 return None;
             }
-            ram.load::<u32>(at.at.offset(offset))
+            let from_entry = address.wrapping_sub(pc.0) as i64;
+            ram.load::<u32>(RamOffset(at.at.0.checked_add_signed(from_entry)?))
         };
-        let region = region(context, pc.0, &mut { word });
+        let region = region(context, pc.0, scope, &mut { word });
         if let Some(log) = &self.core.log {
             log.translated(&region, context.features, word);
         }

@@ -21,7 +21,7 @@ mod simd_perm;
 mod simd_shift;
 mod system;
 
-pub use region::{refusal, region};
+pub use region::{Scope, refusal, region};
 
 use ferrite_ir::{Builder, Global, HelperId, Int, Mem, Size, Terminator, Vector, Width};
 

@@ -8,43 +8,116 @@ use ferrite_ir::{BlockId, Builder, Int, Region, Target, Terminator};
 use super::{Context, Flow, Translator, dispatch, helper};
 use crate::state;
 
-/// Instructions in a region at most: long enough for straight code, short enough that little is
-/// lost when an exception leaves in the middle or a store invalidates it.
-const LIMIT: u32 = 64;
+/// Instructions in a block at most: long enough for straight code, short enough that little is lost
+/// when an exception leaves in the middle or a store invalidates it.
+const BLOCK_LIMIT: u32 = 64;
+
+/// Instructions in a region of several blocks at most, and blocks.
+const REGION_LIMIT: u32 = 256;
+const BLOCKS_LIMIT: usize = 32;
 
 /// Regions lie within one page of this size, the smallest that memory is mapped by.
 const PAGE: u64 = 4096;
 
-/// Translates instructions from `pc` on, up to the first that ends a block, the end of the page, or
-/// a limit. `fetch` reads the instruction at an address; where it gives `None` the region ends.
-///
-/// The region is one block. A branch back to its own entry stays within it.
-pub fn region(cx: Context, pc: u64, fetch: &mut dyn FnMut(u64) -> Option<u32>) -> Region {
+/// How much a region holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One block; a branch back to its own entry stays within it.
+    Block,
+    /// What direct branches reach from the entry within the page, as far as limits allow: loops
+    /// whole.
+    Reach,
+}
+
+/// Translates what `scope` says from `pc` on. A block ends with the first instruction that may lead
+/// elsewhere, at the end of the page, where another block of the region starts, or at a limit.
+/// `fetch` reads the instruction at an address; where it gives `None` the block ends.
+pub fn region(
+    cx: Context,
+    pc: u64,
+    scope: Scope,
+    fetch: &mut dyn FnMut(u64) -> Option<u32>,
+) -> Region {
     let mut t = Translator {
         b: Builder::new(pc),
         pc,
         word: 0,
         cx,
     };
-    let end = loop {
+    let first = block(&mut t, &[pc], fetch);
+    if scope == Scope::Block || cx.single_step {
+        let mut region = t.b.finish(first);
+        join(&mut region, &[pc]);
+        return region;
+    }
+    let mut starts = vec![pc];
+    let mut todo = Vec::new();
+    let mut end = first;
+    loop {
+        // What lies behind the block is to be behind it in the region as well.
+        let mut ways = successors(&end);
+        if ways[0] == Some(t.pc) {
+            ways.swap(0, 1);
+        }
+        todo.extend(ways.into_iter().flatten());
+        let next = std::iter::from_fn(|| todo.pop())
+            .find(|at| at / PAGE == pc / PAGE && !starts.contains(at));
+        match next {
+            Some(at) if starts.len() < BLOCKS_LIMIT && t.b.insns() < REGION_LIMIT => {
+                t.b.end_block(end);
+                starts.push(at);
+                t.pc = at;
+                end = block(&mut t, &starts, fetch);
+            }
+            _ => {
+                let mut region = t.b.finish(end);
+                join(&mut region, &starts);
+                return region;
+            }
+        }
+    }
+}
+
+/// Translates the block at `t.pc`, the last of `starts`; tells how it ends.
+fn block(
+    t: &mut Translator,
+    starts: &[u64],
+    fetch: &mut dyn FnMut(u64) -> Option<u32>,
+) -> Terminator {
+    let limit = t.b.insns() + BLOCK_LIMIT;
+    loop {
         let Some(word) = fetch(t.pc) else {
-            break Terminator::Goto(Target::Guest(t.pc));
+            return Terminator::Goto(Target::Guest(t.pc));
         };
         t.word = word;
-        let flow = instruction(&mut t);
+        let flow = instruction(t);
         t.pc = t.pc.wrapping_add(4);
-        if cx.single_step {
-            break step(&mut t, flow);
+        if t.cx.single_step {
+            return step(t, flow);
         }
         match flow {
-            Flow::End(end) => break looped(end, pc),
-            Flow::Next if t.pc.is_multiple_of(PAGE) || t.b.insns() == LIMIT => {
-                break Terminator::Goto(Target::Guest(t.pc));
+            Flow::End(end) => return end,
+            Flow::Next
+                if t.pc.is_multiple_of(PAGE) || t.b.insns() == limit || starts.contains(&t.pc) =>
+            {
+                return Terminator::Goto(Target::Guest(t.pc));
             }
             Flow::Next => {}
         }
+    }
+}
+
+/// The guest addresses that a block's end names.
+fn successors(end: &Terminator) -> [Option<u64>; 2] {
+    let address = |target| match target {
+        Target::Guest(at) => Some(at),
+        Target::Block(_) => None,
     };
-    t.b.finish(end)
+    match *end {
+        Terminator::Goto(to) => [None, address(to)],
+        Terminator::Branch { then, other, .. } => [address(then), address(other)],
+        Terminator::Indirect { .. } | Terminator::Exit => [None, None],
+    }
 }
 
 /// The region of an instruction at `pc` that is UNDEFINED, whatever it is.
@@ -64,20 +137,24 @@ fn instruction(t: &mut Translator) -> Flow {
     dispatch::instruction(t)
 }
 
-/// Replaces guest addresses that are the region's entry by its first block.
-fn looped(end: Terminator, entry: u64) -> Terminator {
-    let target = |target| match target {
-        Target::Guest(at) if at == entry => Target::Block(BlockId(0)),
-        other => other,
+/// Replaces guest addresses at which the region's blocks start by those blocks.
+fn join(region: &mut Region, starts: &[u64]) {
+    let join = |target: &mut Target| {
+        if let Target::Guest(at) = *target
+            && let Some(n) = starts.iter().position(|&start| start == at)
+        {
+            *target = Target::Block(BlockId(n as u16));
+        }
     };
-    match end {
-        Terminator::Goto(to) => Terminator::Goto(target(to)),
-        Terminator::Branch { c, then, other } => Terminator::Branch {
-            c,
-            then: target(then),
-            other: target(other),
-        },
-        Terminator::Indirect { .. } | Terminator::Exit => end,
+    for block in &mut region.blocks {
+        match &mut block.end {
+            Terminator::Goto(to) => join(to),
+            Terminator::Branch { then, other, .. } => {
+                join(then);
+                join(other);
+            }
+            Terminator::Indirect { .. } | Terminator::Exit => {}
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A register that only holds a value is read and written in its slot; everything else calls a
 //! helper, which looks the encoding up in the [`sysreg`](crate::sysreg) table.
 
-use ferrite_ir::{BinOp, Fence, FlagKind, HelperId, Int, Terminator, Width};
+use ferrite_ir::{BinOp, Fence, FlagKind, HelperId, Int, Target, Terminator, Width};
 
 use super::{Flow, Outcome, Translator, Undefined, helper};
 use crate::decode::system::*;
@@ -220,8 +220,11 @@ impl Visitor for Translator {
         })
     }
 
+    /// What writes to system registers and maintenance change is there at once: the region ends only
+    /// so that code that another CPU has changed is not run on.
     fn isb(&mut self, _: Isb) -> Outcome {
-        self.exit_after()
+        let next = self.pc.wrapping_add(4);
+        Ok(Flow::End(Terminator::Goto(Target::Guest(next))))
     }
 
     fn msr_imm(&mut self, i: MsrImm) -> Outcome {

@@ -3,7 +3,7 @@
 
 use ferrite_aarch64::decode::Features;
 use ferrite_aarch64::state;
-use ferrite_aarch64::translate::{Context, helper, region};
+use ferrite_aarch64::translate::{Context, Scope, helper, region};
 use ferrite_ir::env::AtomicPlace;
 use ferrite_ir::interp::{self, BlockEnd};
 use ferrite_ir::opt;
@@ -155,7 +155,7 @@ impl Runner {
     fn region(&mut self, case: &Case, pc: u64) -> Result<u64, Left> {
         let words = case.prefix.iter().chain([&case.word]);
         let words: Vec<u32> = words.copied().collect();
-        let mut region = region(self.context, pc, &mut |at| {
+        let mut region = region(self.context, pc, Scope::Block, &mut |at| {
             words
                 .get((at.wrapping_sub(case.start()) / 4) as usize)
                 .copied()

@@ -245,7 +245,7 @@ impl Engine {
         key: &Key,
         fetched: Fetched,
     ) -> Option<Lowered> {
-        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+        for extent in [Extent::Block, Extent::Instruction, Extent::Refusal] {
             let region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
             debug_assert!(
                 u64::from(region.bytes) <= PAGE_SIZE - key.at.in_page() || region.insns <= 1,

@@ -433,16 +433,26 @@ impl Generator<'_> {
             23 => {
                 let mem = self.mem(&VECTORS);
                 let addr = self.address(1);
+                let next = mem.size.bytes() as i32;
                 if self.random.chance(50) {
-                    let d = self.b.load_vec(addr, 0, mem);
-                    self.vectors.push(d);
-                    if self.random.chance(70) {
-                        let to = self.vec_global();
-                        self.b.set_vec(to, d);
+                    let mut loaded = vec![self.b.load_vec(addr, 0, mem)];
+                    if self.random.chance(50) {
+                        loaded.push(self.b.load_vec(addr, next, mem));
+                    }
+                    for d in loaded {
+                        self.vectors.push(d);
+                        if self.random.chance(70) {
+                            let to = self.vec_global();
+                            self.b.set_vec(to, d);
+                        }
                     }
                 } else {
                     let a = self.vector();
+                    let other = self.vector();
                     self.b.store_vec(addr, 0, a, mem);
+                    if self.random.chance(50) {
+                        self.b.store_vec(addr, next, other, mem);
+                    }
                 }
             }
             24 if self.random.chance(60) => self.wide(),

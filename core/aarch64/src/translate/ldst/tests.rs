@@ -2,13 +2,15 @@
 
 use ferrite_ir::{Align, Mem, Op, Order, Sign, Size};
 
-use crate::translate::{Context, region};
+use crate::translate::{Context, Scope, region};
 
 const KERNEL: Context = Context::KERNEL;
 
 /// The accesses of an instruction.
 fn accesses(cx: Context, word: u32) -> Vec<Mem> {
-    let region = region(cx, 0x1000, &mut |at| (at == 0x1000).then_some(word));
+    let region = region(cx, 0x1000, Scope::Block, &mut |at| {
+        (at == 0x1000).then_some(word)
+    });
     let ops = region.blocks.iter().flat_map(|b| &b.ops);
     ops.filter_map(|op| match op {
         Op::Load { mem, .. }
@@ -116,7 +118,9 @@ fn stack_pointer_bases_are_checked_where_asked() {
         ..KERNEL
     };
     let guards = |cx, word| {
-        let region = region(cx, 0x1000, &mut |at| (at == 0x1000).then_some(word));
+        let region = region(cx, 0x1000, Scope::Block, &mut |at| {
+            (at == 0x1000).then_some(word)
+        });
         let ops = region.blocks[0].ops.iter();
         ops.filter(|op| matches!(op, Op::Guard { mask: 15, .. }))
             .count()

@@ -1,6 +1,6 @@
 use ferrite_ir::{BlockId, Op, Region, Target, Terminator};
 
-use super::{LIMIT, refusal, region};
+use super::{BLOCK_LIMIT, BLOCKS_LIMIT, PAGE, REGION_LIMIT, Scope, refusal, region};
 use crate::state;
 use crate::translate::{Context, helper};
 
@@ -10,9 +10,18 @@ const UDF: u32 = 0;
 
 /// The region of `code` at `pc`; behind the code memory is absent.
 fn of(cx: Context, pc: u64, code: &[u32]) -> Region {
-    region(cx, pc, &mut |at| {
+    region(cx, pc, Scope::Block, &mut |at| {
         code.get(((at - pc) / 4) as usize).copied()
     })
+}
+
+/// What the third instruction of `code`, at 0x1000, reaches.
+fn reach(code: &[u32]) -> Region {
+    let region = region(Context::KERNEL, 0x1008, Scope::Reach, &mut |at| {
+        code.get((at.wrapping_sub(0x1000) / 4) as usize).copied()
+    });
+    assert_eq!(ferrite_ir::verify(&region), Ok(()));
+    region
 }
 
 fn calls(region: &Region) -> Vec<u16> {
@@ -44,8 +53,8 @@ fn straight_code_ends_at_the_page_the_limit_or_where_fetching_does() {
     );
 
     let region = of(Context::KERNEL, 0x1000, &code);
-    assert_eq!(region.insns, LIMIT);
-    let next = 0x1000 + 4 * u64::from(LIMIT);
+    assert_eq!(region.insns, BLOCK_LIMIT);
+    let next = 0x1000 + 4 * u64::from(BLOCK_LIMIT);
     assert_eq!(region.blocks[0].end, Terminator::Goto(Target::Guest(next)));
 
     let region = of(Context::KERNEL, 0x1000, &code[..3]);
@@ -72,6 +81,53 @@ fn a_branch_to_the_entry_stays_in_the_region() {
     };
     assert_eq!(then, Target::Block(BlockId(0)));
     assert_eq!(other, Target::Guest(0x1008));
+}
+
+#[test]
+fn loops_are_whole_and_leave_for_what_direct_branches_do_not_reach() {
+    let (b_back_4, cbnz_back_1) = (0x17ff_fffc, 0xb5ff_ffe0);
+    // An inner loop at 0x1008 within an outer one at 0x1004.
+    let code = [
+        NOP_ADD,
+        NOP_ADD,
+        NOP_ADD,
+        cbnz_back_1,
+        0xb400_0040,
+        b_back_4,
+        RET,
+    ];
+    let region = reach(&code);
+    let block = |n| Target::Block(BlockId(n));
+    let ends: Vec<_> = region.blocks.iter().map(|b| b.end.clone()).collect();
+    let ways = |end: &Terminator| match *end {
+        Terminator::Goto(to) => vec![to],
+        Terminator::Branch { then, other, .. } => vec![then, other],
+        _ => vec![],
+    };
+    let ways: Vec<_> = ends.iter().map(ways).collect();
+    // 0x1008; 0x1010 (its condition turned round); 0x1014; 0x1004, which falls into 0x1008; 0x1018.
+    assert_eq!(ways[0], [block(0), block(1)]);
+    assert_eq!(ways[1], [block(2), block(4)]);
+    assert_eq!(ways[2], [block(3)]);
+    assert_eq!(ways[3], [block(0)]);
+    assert!(matches!(ends[4], Terminator::Indirect { .. }));
+    assert_eq!(region.bytes, 20);
+}
+
+#[test]
+fn regions_stay_in_their_page_and_within_limits() {
+    // Each instruction branches on x0 to the last of the page.
+    let code: Vec<u32> = (0..PAGE / 4)
+        .map(|n| 0xb400_0000 | ((PAGE / 4 - 1 - n) as u32 & 0x7_ffff) << 5)
+        .collect();
+    let region = reach(&code);
+    assert_eq!(region.blocks.len(), BLOCKS_LIMIT);
+    let long = [&[NOP_ADD; 60][..], &[0xb400_0040]].concat().repeat(16);
+    let region = reach(&long);
+    assert!((REGION_LIMIT..REGION_LIMIT + BLOCK_LIMIT).contains(&region.insns));
+    let branch_away = reach(&[NOP_ADD, NOP_ADD, 0x1400_0400]);
+    let away = Terminator::Goto(Target::Guest(0x2008));
+    assert_eq!(branch_away.blocks.last().map(|b| &b.end), Some(&away));
 }
 
 #[test]
