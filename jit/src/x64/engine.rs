@@ -54,7 +54,14 @@ struct Translation {
     bail: u32,
     /// Numbers of the exits that are linked to it.
     incoming: Vec<u32>,
+    /// How often a slice of guest time began with it.
+    samples: u8,
 }
+
+/// Samples that make a block the entry of a region of several: slices are tens of thousands of
+/// instructions long, so this code has run for some hundred microseconds, and what takes no time to
+/// speak of is never compiled twice.
+const HOT: u8 = 4;
 
 /// The jump cache of a vCPU.
 struct PerVcpu {
@@ -218,7 +225,7 @@ impl Engine {
         if self.buffer.left() < REGION_BYTES {
             self.flush();
         }
-        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+        for extent in [Extent::Block, Extent::Instruction, Extent::Refusal] {
             let region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
             let insns = region.insns;
             if let Ok(number) = self.insert(key, region) {
@@ -229,6 +236,37 @@ impl Engine {
             self.stats.narrowed += 1;
         }
         None
+    }
+
+    /// Notes that a slice of guest time begins with a translation; where that happens often, lets a
+    /// region of several blocks take its place. Returns what to run.
+    fn sample(&mut self, env: &mut dyn Env, cpu: &VcpuBlock, vcpu: usize, number: u32) -> u32 {
+        let translation = &mut self.translations[number as usize];
+        if translation.samples >= HOT {
+            return number;
+        }
+        translation.samples += 1;
+        if translation.samples < HOT || self.buffer.left() < REGION_BYTES {
+            return number;
+        }
+        let (key, pc) = (translation.key, GuestVirt(translation.key.pc));
+        let region = env.translate(cpu, pc, Fetched { at: key.at }, Extent::Region);
+        if region.blocks.len() == 1 {
+            return number;
+        }
+        let insns = region.insns;
+        self.kill(number);
+        let Ok(new) = self.insert(key, region) else {
+            // The old code still runs, unless it is looked for by its key.
+            return number;
+        };
+        self.stats.regions += 1;
+        self.stats.insns += u64::from(insns);
+        self.translations[new as usize].samples = HOT;
+        let jump = &mut self.vcpus[vcpu].jumps[stubs::jump_index(key.pc)];
+        jump.code = self.buffer.address(self.translations[new as usize].entry);
+        jump.region = new.into();
+        new
     }
 
     /// Compiles a region.
@@ -266,6 +304,7 @@ impl Engine {
             entry: bases.code,
             bail: bases.code + output.bail,
             incoming: Vec::new(),
+            samples: 0,
         });
         self.by_key.insert(key, number);
         self.by_page
@@ -391,6 +430,7 @@ impl CodeEngine for Engine {
     fn run(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize) {
         self.start(env.ram(), cpu, vcpu);
         let mut pending = 0;
+        let mut first = true;
         while cpu.budget() > 0 {
             let flushes = self.stats.flushes;
             if cpu.has_stale_code(env.ram()) {
@@ -398,12 +438,15 @@ impl CodeEngine for Engine {
                 cpu.set(slot::CODE_WRITES, self.writes);
             }
             let pc = cpu.get(slot::PC);
-            let Some(number) = self.find(env, cpu, vcpu, pc) else {
+            let Some(mut number) = self.find(env, cpu, vcpu, pc) else {
                 // The fetch faulted. That counts, or a fault in the fault handler would never end.
                 cpu.charge(1);
                 pending = 0;
                 continue;
             };
+            if std::mem::take(&mut first) {
+                number = self.sample(env, cpu, vcpu, number);
+            }
             if pending != 0 && flushes == self.stats.flushes {
                 let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
                 self.link(pending - 1, number, generation);

@@ -18,6 +18,9 @@ pub(super) struct Value {
     pub def: u32,
     /// The global that it is written to first, or [`NONE`].
     pub home: u16,
+    /// Whether it may be computed in the home register of `home`: nobody looks at the global between
+    /// its definition and its being written there.
+    pub direct: bool,
     /// Whether its reader computes it.
     pub deferred: bool,
     /// What it is, where that is known.
@@ -34,6 +37,7 @@ impl Value {
         last: 0,
         def: 0,
         home: NONE,
+        direct: false,
         deferred: false,
         constant: None,
         register: NONE,
@@ -46,6 +50,8 @@ impl Value {
 pub(super) enum Taken {
     /// A register with nothing in it.
     Free(u8),
+    /// A register with a copy of this global that has to be stored first.
+    Newer(u8, u16),
     /// A register with values that have to be put away first.
     Full(u8),
 }
@@ -57,6 +63,10 @@ pub(super) struct File {
     live: Vec<u32>,
     names: [u8; 16],
     globals: [u16; 16],
+    /// Registers with copies that are newer than the globals' slots.
+    newer: u16,
+    /// The global that has its home in each register, or [`NONE`].
+    homes: [u16; 16],
     /// Registers that values go to.
     usable: u16,
     /// Registers that the present operation uses.
@@ -71,19 +81,75 @@ impl File {
             live: Vec::new(),
             names: [0; 16],
             globals: [NONE; 16],
+            newer: 0,
+            homes: [NONE; 16],
             usable,
             pinned: 0,
             next: 0,
         }
     }
 
-    /// Forgets everything, for another block.
-    pub(super) fn clear(&mut self) {
+    /// The homes of this region.
+    pub(super) fn set_homes(&mut self, homes: [u16; 16]) {
+        self.homes = homes;
+    }
+
+    /// Forgets everything but the homes, of which those in `newer` differ from their slots: for
+    /// another block.
+    pub(super) fn start(&mut self, newer: u16) {
         self.values.clear();
         self.live.clear();
         self.names = [0; 16];
-        self.globals = [NONE; 16];
+        self.globals = self.homes;
+        self.newer = newer;
         self.pinned = 0;
+    }
+
+    /// Every home is in its register now.
+    pub(super) fn settle(&mut self) {
+        let newer: Vec<u16> = self.newer().map(|(_, global)| global).collect();
+        self.globals = self.homes;
+        self.newer = 0;
+        for (register, global) in self.homes() {
+            self.newer |= u16::from(newer.contains(&global)) << register;
+        }
+    }
+
+    /// The home register of a global.
+    pub(super) fn home_of(&self, global: u16) -> Option<u8> {
+        let found = self.homes.iter().position(|&g| g == global)?;
+        (global != NONE).then_some(found as u8)
+    }
+
+    /// Every home, with its register.
+    pub(super) fn homes(&self) -> impl Iterator<Item = (u8, u16)> + use<> {
+        let homes = self.homes.into_iter().enumerate();
+        homes
+            .filter(|&(_, global)| global != NONE)
+            .map(|(register, global)| (register as u8, global))
+    }
+
+    /// Whether a register is a copy that is newer than the global's slot.
+    pub(super) fn is_newer(&self, register: u8) -> bool {
+        self.newer >> register & 1 != 0
+    }
+
+    /// From now on it is.
+    pub(super) fn set_newer(&mut self, register: u8) {
+        self.newer |= 1 << register;
+    }
+
+    /// The copy has been stored.
+    pub(super) fn set_stored(&mut self, register: u8) {
+        self.newer &= !(1 << register);
+    }
+
+    /// The registers that are newer than slots, and their globals.
+    pub(super) fn newer(&self) -> impl Iterator<Item = (u8, u16)> + use<> {
+        let (newer, globals) = (self.newer, self.globals);
+        (0..16u8)
+            .filter(move |register| newer >> register & 1 != 0)
+            .map(move |register| (register, globals[usize::from(register)]))
     }
 
     pub(super) fn value(&self, v: u32) -> &Value {
@@ -131,9 +197,10 @@ impl File {
 
     /// No register is a copy of `global` any more.
     pub(super) fn drop_copy(&mut self, global: u16) {
-        for held in &mut self.globals {
+        for (register, held) in self.globals.iter_mut().enumerate() {
             if *held == global {
                 *held = NONE;
+                self.newer &= !(1 << register);
             }
         }
     }
@@ -141,28 +208,63 @@ impl File {
     /// No register is a copy of any global any more.
     pub(super) fn drop_copies(&mut self) {
         self.globals = [NONE; 16];
+        self.newer = 0;
     }
 
-    /// Finds a register for something new: an empty one, else one that is only a copy, else the one
-    /// whose values are needed last.
+    /// A register is no copy any more.
+    pub(super) fn drop_register(&mut self, register: u8) {
+        self.globals[usize::from(register)] = NONE;
+        self.set_stored(register);
+    }
+
+    /// How many values are in a register.
+    pub(super) fn names(&self, register: u8) -> u8 {
+        self.names[usize::from(register)]
+    }
+
+    /// What was in `from` is in `to` from now on.
+    pub(super) fn rename(&mut self, from: u8, to: u8) {
+        for v in self.names_of(from) {
+            self.value_mut(v).register = to.into();
+            self.names[usize::from(from)] -= 1;
+            self.names[usize::from(to)] += 1;
+        }
+    }
+
+    pub(super) fn is_pinned(&self, register: u8) -> bool {
+        self.pinned >> register & 1 != 0
+    }
+
+    /// Finds a register for something new: an empty one, else one that is only a copy, of something
+    /// that has no home there if there is one, else the one whose values are needed last.
     pub(super) fn take(&mut self) -> Option<Taken> {
         let open = self.usable & !self.pinned;
-        let mut copy = None;
+        let mut copy: Option<(u8, u8)> = None;
         for n in 0..16 {
             let r = (self.next + n) & 15;
-            if open >> r & 1 == 0 || self.names[usize::from(r)] != 0 {
+            let at = usize::from(r);
+            if open >> r & 1 == 0 || self.names[at] != 0 {
                 continue;
             }
-            if self.globals[usize::from(r)] == NONE {
+            if self.globals[at] == NONE {
                 self.next = r + 1;
                 return Some(Taken::Free(r));
             }
-            copy = copy.or(Some(r));
+            let at_home = self.globals[at] == self.homes[at];
+            let cost = u8::from(at_home) << 1 | u8::from(self.is_newer(r));
+            if copy.is_none_or(|(least, _)| cost < least) {
+                copy = Some((cost, r));
+            }
         }
-        if let Some(r) = copy {
+        if let Some((_, r)) = copy {
             self.next = r + 1;
-            self.globals[usize::from(r)] = NONE;
-            return Some(Taken::Free(r));
+            let global = self.globals[usize::from(r)];
+            let newer = self.is_newer(r);
+            self.drop_register(r);
+            return Some(match newer {
+                true => Taken::Newer(r, global),
+                false => Taken::Free(r),
+            });
         }
         let held = self.live.iter().map(|&v| self.value(v));
         let held = held.filter(|v| v.register != NONE && open >> v.register & 1 != 0);

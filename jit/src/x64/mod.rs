@@ -4,6 +4,7 @@
 //!   [`ferrite_ir::Engine`] is to the interpreter;
 //! - `emit`: operations to machine code, a block at a time;
 //! - `plan`: what is known about a block's values before its code is written;
+//! - `homes`: which globals stay in registers throughout a region with loops;
 //! - `file`: which register holds which value or global;
 //! - `stubs`: the code that every region shares: entry, exits, look-up, calls into Rust;
 //! - `frame`: what those calls find on the machine stack, and the functions called.
@@ -18,7 +19,9 @@
 //! | others | values of the block, copies of globals |
 //!
 //! Within a block a global that was read or written stays in a register; every write goes to the vCPU
-//! block at once as well, so that whatever looks at the guest's state finds it there.
+//! block at once as well, so that whatever looks at the guest's state finds it there. In a region with
+//! loops the globals that matter have *homes* instead: registers that they stay in from block to
+//! block, and that are stored only where somebody looks: before calls, in the cold part, at exits.
 
 #![allow(
     clippy::useless_conversion,
@@ -29,6 +32,7 @@ mod emit;
 pub mod engine;
 mod file;
 mod frame;
+mod homes;
 mod plan;
 mod stubs;
 

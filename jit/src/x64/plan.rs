@@ -1,6 +1,6 @@
 //! What is known about a block's values before its code is written.
 
-use ferrite_ir::{BinOp, Block, FlagKind, Int, Op, Terminator, Width};
+use ferrite_ir::{BinOp, Block, FlagKind, Int, Op, Order, Terminator, Width};
 
 use super::file::{File, NONE};
 
@@ -116,8 +116,8 @@ fn count(block: &Block, ints: &mut File, vectors: &mut File) {
         });
         match *op {
             Op::Const { d, value } => ints.value_mut(d.0).constant = Some(value),
-            Op::Set { to, a } => set_home(ints, a.0, to.0),
-            Op::SetVec { to, a } => set_home(vectors, a.0, to.0),
+            Op::Set { to, a } => set_home(ints, a.0, to.0, at, &block.ops),
+            Op::SetVec { to, a } => set_home(vectors, a.0, to.0, at, &block.ops),
             _ => {}
         }
     }
@@ -128,10 +128,91 @@ fn count(block: &Block, ints: &mut File, vectors: &mut File) {
     }
 }
 
-fn set_home(file: &mut File, v: u32, global: u16) {
+/// Whether two operations, one behind the other, access memory side by side in the same way, so that
+/// one check will do for both.
+pub(super) fn is_pair(first: &Op, second: &Op) -> bool {
+    let (at, next, mem, other) = match (first, second) {
+        (
+            &Op::Load {
+                addr, disp, mem, ..
+            },
+            &Op::Load {
+                addr: a,
+                disp: n,
+                mem: other,
+                ..
+            },
+        )
+        | (
+            &Op::Store {
+                addr, disp, mem, ..
+            },
+            &Op::Store {
+                addr: a,
+                disp: n,
+                mem: other,
+                ..
+            },
+        )
+        | (
+            &Op::LoadVec {
+                addr, disp, mem, ..
+            },
+            &Op::LoadVec {
+                addr: a,
+                disp: n,
+                mem: other,
+                ..
+            },
+        )
+        | (
+            &Op::StoreVec {
+                addr, disp, mem, ..
+            },
+            &Op::StoreVec {
+                addr: a,
+                disp: n,
+                mem: other,
+                ..
+            },
+        ) => ((addr, disp), (a, n), mem, other),
+        _ => return false,
+    };
+    let step = mem.size.bytes() as i32;
+    mem == other
+        && !mem.swap
+        && mem.order == Order::Plain
+        && step >= 4
+        && next.0 == at.0
+        && at.1.checked_add(step) == Some(next.1)
+}
+
+/// Operations between a value's definition and its being written to a global, at most, for
+/// [`Value::direct`](super::file::Value::direct).
+const DIRECT: usize = 16;
+
+fn set_home(file: &mut File, v: u32, global: u16, at: u32, ops: &[Op]) {
     let value = file.value_mut(v);
     if value.home == NONE {
         value.home = global;
+        let mut between = ops.get(value.def as usize + 1..at as usize).unwrap_or(&[]);
+        // Neither of a pair is written before both accesses are certain.
+        if let (Some(first), [second, rest @ ..]) = (ops.get(value.def as usize), between)
+            && is_pair(first, second)
+        {
+            between = rest;
+        }
+        let looks = |op: &Op| {
+            op.may_leave()
+                || match *op {
+                    Op::Get { from, .. } => from.0 == global,
+                    Op::GetVec { from, .. } => from.0 == global,
+                    Op::Set { to, .. } => to.0 == global,
+                    Op::SetVec { to, .. } => to.0 == global,
+                    _ => false,
+                }
+        };
+        value.direct = between.len() <= DIRECT && !between.iter().any(looks);
     }
 }
 

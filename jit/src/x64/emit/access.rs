@@ -8,6 +8,7 @@ use ferrite_ir::{Align, BinOp, Int, Mem, Op, Order, Sign, Size, VcpuBlock, Vecto
 
 use super::super::frame::What;
 use super::super::{BIAS, slot_at};
+use super::edges::Store;
 use super::{Argument, Cold, Emitter, Into, RAX, RCX, cc};
 
 /// Displacement of the read half from `rbp`.
@@ -122,6 +123,7 @@ impl Emitter<'_> {
 
     pub(super) fn load(&mut self, d: Int, addr: Int, disp: i32, mem: Mem) {
         self.address(addr, disp);
+        let stores = self.stores();
         // Nobody may need the value, but the access may fault.
         let to = if self.ints.value(d.0).uses > 0 {
             self.result(d)
@@ -135,12 +137,8 @@ impl Emitter<'_> {
         } else {
             vec![self.jump()]
         };
-        let stub = if self.vectors.in_use() {
-            self.stubs.load_x
-        } else {
-            self.stubs.load
-        };
-        self.slow(from, stub, mem, Argument::None, Into::Register(to));
+        let stub = self.stub_for_vectors(self.stubs.load_x, self.stubs.load);
+        self.slow(from, stub, mem, Argument::None, Into::Register(to), stores);
     }
 
     /// `to` = what is at the offset in `rax`.
@@ -174,12 +172,22 @@ impl Emitter<'_> {
         }
     }
 
+    /// The value of a store as an immediate.
+    pub(super) fn store_immediate(&self, a: Int, mem: Mem) -> Option<i32> {
+        let constant = self.known(a).filter(|_| Self::is_inline(mem))?;
+        match mem.size {
+            Size::B8 => super::immediate(constant),
+            _ => Some(constant as i32),
+        }
+    }
+
+    /// The stub that keeps vector registers, if there is something in them.
+    pub(super) fn stub_for_vectors(&self, keeps: u32, plain: u32) -> u32 {
+        if self.vectors.in_use() { keeps } else { plain }
+    }
+
     pub(super) fn store(&mut self, addr: Int, disp: i32, a: Int, mem: Mem) {
-        let constant = self.known(a).filter(|_| Self::is_inline(mem));
-        let constant = constant.and_then(|n| match mem.size {
-            Size::B8 => super::immediate(n),
-            _ => Some(n as i32),
-        });
+        let constant = self.store_immediate(a, mem);
         let value = match constant {
             Some(_) => 0,
             None => self.register(a),
@@ -195,23 +203,20 @@ impl Emitter<'_> {
         } else {
             vec![self.jump()]
         };
-        let stub = if self.vectors.in_use() {
-            self.stubs.store_x
-        } else {
-            self.stubs.store
-        };
+        let stub = self.stub_for_vectors(self.stubs.store_x, self.stubs.store);
         let argument = match constant {
             Some(n) => Argument::Constant(n as i64 as u64),
             None => Argument::Register(value),
         };
-        self.slow(from, stub, mem, argument, Into::Nowhere);
+        let stores = self.stores();
+        self.slow(from, stub, mem, argument, Into::Nowhere, stores);
         if matches!(mem.order, Order::Release | Order::AcquireRelease) {
             // Ordered before a later load-acquire.
             self.fence(ferrite_ir::Fence::Full);
         }
     }
 
-    fn store_at(&mut self, value: u8, size: Size) {
+    pub(super) fn store_at(&mut self, value: u8, size: Size) {
         match size {
             Size::B1 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rb(value)),
             Size::B2 => dynasm!(self.asm ; .arch x64 ; mov [r15 + rax], Rw(value)),
@@ -220,7 +225,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn store_constant_at(&mut self, value: i32, size: Size) {
+    pub(super) fn store_constant_at(&mut self, value: i32, size: Size) {
         match size {
             Size::B1 => dynasm!(self.asm ; .arch x64 ; mov BYTE [r15 + rax], value as i8),
             Size::B2 => dynasm!(self.asm ; .arch x64 ; mov WORD [r15 + rax], value as i16),
@@ -233,6 +238,7 @@ impl Emitter<'_> {
 
     pub(super) fn load_vector(&mut self, d: Vector, addr: Int, disp: i32, mem: Mem) {
         self.address(addr, disp);
+        let stores = self.stores();
         let x = if self.vectors.value(d.0).uses > 0 {
             self.vector_result(d)
         } else {
@@ -240,27 +246,51 @@ impl Emitter<'_> {
         };
         let from = if Self::is_inline(mem) {
             let from = self.translate(mem, mem.size.bytes(), false);
-            match mem.size {
-                Size::B1 => dynasm!(self.asm
-                    ; .arch x64
-                    ; movzx eax, BYTE [r15 + rax]
-                    ; movd Rx(x), eax
-                ),
-                Size::B2 => dynasm!(self.asm
-                    ; .arch x64
-                    ; movzx eax, WORD [r15 + rax]
-                    ; movd Rx(x), eax
-                ),
-                Size::B4 => dynasm!(self.asm ; .arch x64 ; movd Rx(x), [r15 + rax]),
-                Size::B8 => dynasm!(self.asm ; .arch x64 ; movq Rx(x), [r15 + rax]),
-                Size::B16 => dynasm!(self.asm ; .arch x64 ; movups Rx(x), [r15 + rax]),
-            }
+            self.load_vector_at(x, mem.size, 0);
             from
         } else {
             vec![self.jump()]
         };
         let stub = self.stubs.load_vector;
-        self.slow(from, stub, mem, Argument::None, Into::Vector(x));
+        self.slow(from, stub, mem, Argument::None, Into::Vector(x), stores);
+    }
+
+    /// `x` = what is `disp` behind the offset in `rax`, which the smallest sizes change.
+    pub(super) fn load_vector_at(&mut self, x: u8, size: Size, disp: i8) {
+        match size {
+            Size::B1 => dynasm!(self.asm
+                ; .arch x64
+                ; movzx eax, BYTE [BYTE r15 + rax + disp]
+                ; movd Rx(x), eax
+            ),
+            Size::B2 => dynasm!(self.asm
+                ; .arch x64
+                ; movzx eax, WORD [BYTE r15 + rax + disp]
+                ; movd Rx(x), eax
+            ),
+            Size::B4 => dynasm!(self.asm ; .arch x64 ; movd Rx(x), [BYTE r15 + rax + disp]),
+            Size::B8 => dynasm!(self.asm ; .arch x64 ; movq Rx(x), [BYTE r15 + rax + disp]),
+            Size::B16 => dynasm!(self.asm ; .arch x64 ; movups Rx(x), [BYTE r15 + rax + disp]),
+        }
+    }
+
+    /// Stores `x` `disp` behind the offset in `rax`.
+    pub(super) fn store_vector_at(&mut self, x: u8, size: Size, disp: i8) {
+        match size {
+            Size::B1 => dynasm!(self.asm
+                ; .arch x64
+                ; movd ecx, Rx(x)
+                ; mov [BYTE r15 + rax + disp], cl
+            ),
+            Size::B2 => dynasm!(self.asm
+                ; .arch x64
+                ; movd ecx, Rx(x)
+                ; mov [BYTE r15 + rax + disp], cx
+            ),
+            Size::B4 => dynasm!(self.asm ; .arch x64 ; movd [BYTE r15 + rax + disp], Rx(x)),
+            Size::B8 => dynasm!(self.asm ; .arch x64 ; movq [BYTE r15 + rax + disp], Rx(x)),
+            Size::B16 => dynasm!(self.asm ; .arch x64 ; movups [BYTE r15 + rax + disp], Rx(x)),
+        }
     }
 
     pub(super) fn store_vector(&mut self, addr: Int, disp: i32, a: Vector, mem: Mem) {
@@ -268,31 +298,26 @@ impl Emitter<'_> {
         self.address(addr, disp);
         let from = if Self::is_inline(mem) {
             let from = self.translate(mem, mem.size.bytes(), true);
-            match mem.size {
-                Size::B1 => dynasm!(self.asm
-                    ; .arch x64
-                    ; movd ecx, Rx(x)
-                    ; mov [r15 + rax], cl
-                ),
-                Size::B2 => dynasm!(self.asm
-                    ; .arch x64
-                    ; movd ecx, Rx(x)
-                    ; mov [r15 + rax], cx
-                ),
-                Size::B4 => dynasm!(self.asm ; .arch x64 ; movd [r15 + rax], Rx(x)),
-                Size::B8 => dynasm!(self.asm ; .arch x64 ; movq [r15 + rax], Rx(x)),
-                Size::B16 => dynasm!(self.asm ; .arch x64 ; movups [r15 + rax], Rx(x)),
-            }
+            self.store_vector_at(x, mem.size, 0);
             from
         } else {
             vec![self.jump()]
         };
         let stub = self.stubs.store_vector;
-        self.slow(from, stub, mem, Argument::Vector(x), Into::Nowhere);
+        let stores = self.stores();
+        self.slow(from, stub, mem, Argument::Vector(x), Into::Nowhere, stores);
     }
 
-    /// Leaves the rest of an access to a stub.
-    fn slow(&mut self, from: Vec<usize>, stub: u32, mem: Mem, argument: Argument, result: Into) {
+    /// Leaves the rest of an access to a stub, before which `stores` are to be done.
+    fn slow(
+        &mut self,
+        from: Vec<usize>,
+        stub: u32,
+        mem: Mem,
+        argument: Argument,
+        result: Into,
+        stores: Vec<Store>,
+    ) {
         let back = self.here();
         let site = self.site(What::Access(mem));
         self.cold.push(Cold::Call {
@@ -302,6 +327,7 @@ impl Emitter<'_> {
             site,
             argument,
             result,
+            stores,
         });
     }
 }

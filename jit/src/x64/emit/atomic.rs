@@ -131,6 +131,7 @@ impl Emitter<'_> {
         };
         if access.is_inline() {
             let to = access.results[0].map_or(RCX, |d| self.wanted_result(d));
+            let stores = self.stores();
             let from = self.inline(&access, to, value.unwrap_or(RDX), expected.unwrap_or(RDX));
             let back = self.here();
             self.cold.push(Cold::Call {
@@ -140,9 +141,11 @@ impl Emitter<'_> {
                 site,
                 argument: Argument::None,
                 result: Into::Slot(to, RESULT[0]),
+                stores,
             });
             return;
         }
+        self.store_newer();
         self.constant(RDX, site.into());
         self.call_stub(stub);
         for (d, slot) in access.results.into_iter().zip(RESULT) {
@@ -156,7 +159,7 @@ impl Emitter<'_> {
     /// A register for `d`; a scratch one if nobody reads it.
     fn wanted_result(&mut self, d: Int) -> u8 {
         if self.ints.value(d.0).uses > 0 {
-            self.result(d)
+            self.late_result(d)
         } else {
             RCX
         }

@@ -4,43 +4,14 @@ use std::mem::offset_of;
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::{Fence, HelperId, Int, Region, Target, Terminator, slot};
+use ferrite_ir::{BlockId, Fence, HelperId, Int, Region, Target, Terminator, slot};
 use ferrite_ram::PAGE_SIZE;
 
 use super::super::frame::{Frame, What};
-use super::super::slot_at;
-use super::{
-    Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, count_insns, immediate,
-};
+use super::edges::Store;
+use super::{Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, immediate};
 
 impl Emitter<'_> {
-    /// The region's entry: takes the instructions of its first block from the budget.
-    pub(super) fn entry(&mut self, insns: u32) {
-        self.entry = self.here();
-        self.charge(insns);
-        let from = self.branch(cc::NOT_GREATER);
-        let back = self.here();
-        self.cold.push(Cold::Entry { from, back });
-    }
-
-    /// `budget -= insns`.
-    pub(super) fn charge(&mut self, insns: u32) {
-        dynasm!(self.asm ; .arch x64 ; sub QWORD [rbp + slot_at(slot::BUDGET)], insns as i32);
-    }
-
-    /// The budget was positive before if it is above `-insns` now: then the region runs all the
-    /// same, to use it up.
-    pub(super) fn cold_entry(&mut self, region: &Region, from: usize, back: usize) {
-        let insns = region.blocks.first().map_or(0, count_insns) as i32;
-        self.land(from);
-        dynasm!(self.asm ; .arch x64 ; cmp QWORD [rbp + slot_at(slot::BUDGET)], -insns);
-        let enough = self.branch(cc::GREATER);
-        self.connect(enough, back);
-        dynasm!(self.asm ; .arch x64 ; add QWORD [rbp + slot_at(slot::BUDGET)], insns);
-        self.out.bail = self.here() as u32;
-        self.leave_at(region.entry);
-    }
-
     /// Leaves, to go on at `pc` some time.
     pub(super) fn leave_at(&mut self, pc: u64) {
         self.store_slot_constant(slot::PC, pc);
@@ -58,71 +29,93 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn terminator(&mut self, region: &Region, n: usize, end: &Terminator) {
+    pub(super) fn terminator(&mut self, n: usize, end: &Terminator) {
         match *end {
-            Terminator::Goto(target) => self.goto(region, n, target),
+            Terminator::Goto(target) => {
+                if let Target::Block(_) = target {
+                    self.settle();
+                }
+                self.goto(n, target);
+            }
             Terminator::Branch { c, then, other } => {
                 let condition = self.condition(c);
-                self.branch_to(region, n, condition, then);
-                self.goto(region, n, other);
+                if matches!((then, other), (Target::Block(_), _) | (_, Target::Block(_))) {
+                    self.settle();
+                }
+                if then == Target::Block(BlockId(n as u16 + 1)) {
+                    self.branch_to(n, condition ^ 1, other);
+                } else {
+                    self.branch_to(n, condition, then);
+                    self.goto(n, other);
+                }
             }
             Terminator::Indirect { to, .. } => {
                 self.copy_value(RAX, to);
+                self.store_newer();
                 dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
                 self.jump_stub(self.stubs.jump);
             }
-            Terminator::Exit if self.called => {
-                dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
-                self.jump_stub(self.stubs.lookup);
-            }
-            // Something that the code has written by itself may have changed the code generation.
             Terminator::Exit => {
-                dynasm!(self.asm ; .arch x64 ; xor eax, eax);
-                self.jump_stub(self.stubs.leave);
+                self.store_newer();
+                if self.called {
+                    dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
+                    self.jump_stub(self.stubs.lookup);
+                } else {
+                    // Something that the code has written by itself may have changed the code
+                    // generation.
+                    dynasm!(self.asm ; .arch x64 ; xor eax, eax);
+                    self.jump_stub(self.stubs.leave);
+                }
             }
         }
     }
 
-    fn branch_to(&mut self, region: &Region, n: usize, condition: u8, target: Target) {
+    fn branch_to(&mut self, n: usize, condition: u8, target: Target) {
         match target {
             Target::Guest(pc) if self.is_near(pc) => {
                 let from = self.branch(condition);
-                self.near_exit(pc, from);
+                let stores = self.stores();
+                self.near_exit(pc, from, stores);
             }
-            _ => {
+            Target::Block(id) => {
+                let from = self.branch(condition);
+                self.lead_to(from, usize::from(id.0));
+            }
+            Target::Guest(_) => {
                 let over = self.branch(condition ^ 1);
-                self.goto(region, n, target);
+                self.goto(n, target);
                 self.land(over);
             }
         }
     }
 
-    fn goto(&mut self, region: &Region, n: usize, target: Target) {
+    /// Goes to a target at the end of block `n`. What is known of the registers stays as it is, for
+    /// another way out of the block.
+    fn goto(&mut self, n: usize, target: Target) {
         match target {
+            Target::Block(id) if usize::from(id.0) == n + 1 => {}
             Target::Block(id) => {
-                let to = usize::from(id.0);
-                if to == 0 {
+                let from = self.jump();
+                self.lead_to(from, usize::from(id.0));
+            }
+            Target::Guest(pc) => {
+                let stores = self.stores();
+                self.store_all(&stores);
+                if self.is_near(pc) {
                     let from = self.jump();
-                    self.connect(from, self.entry);
-                    return;
-                }
-                if to <= n {
-                    dynasm!(self.asm ; .arch x64 ; cmp QWORD [rbp + slot_at(slot::BUDGET)], 0);
-                    let from = self.branch(cc::NOT_GREATER);
-                    let pc = block_address(region, to);
-                    self.cold.push(Cold::Budget { from, pc });
-                }
-                let from = self.jump();
-                match self.labels[to].at {
-                    Some(at) => self.connect(from, at),
-                    None => self.labels[to].waiting.push(from),
+                    self.near_exit(pc, from, Vec::new());
+                } else {
+                    self.far_exit(pc);
                 }
             }
-            Target::Guest(pc) if self.is_near(pc) => {
-                let from = self.jump();
-                self.near_exit(pc, from);
-            }
-            Target::Guest(pc) => self.far_exit(pc),
+        }
+    }
+
+    /// Lets the jump that ends at `from` lead to block `to`.
+    fn lead_to(&mut self, from: usize, to: usize) {
+        match self.labels[to].at {
+            Some(at) => self.connect(from, at),
+            None => self.labels[to].waiting.push(from),
         }
     }
 
@@ -132,9 +125,11 @@ impl Emitter<'_> {
         pc / PAGE_SIZE == self.page
     }
 
-    fn near_exit(&mut self, pc: u64, from: usize) {
+    /// An exit by the jump that ends at `from`, to be taken after `stores`.
+    fn near_exit(&mut self, pc: u64, from: usize, stores: Vec<Store>) {
         self.cold.push(Cold::Exit {
             n: self.out.exits.len(),
+            stores,
         });
         self.out.exits.push(Exit {
             pc,
@@ -154,6 +149,7 @@ impl Emitter<'_> {
         let from = self.jump();
         self.cold.push(Cold::Exit {
             n: self.out.exits.len(),
+            stores: Vec::new(),
         });
         self.out.exits.push(Exit {
             pc,
@@ -168,8 +164,15 @@ impl Emitter<'_> {
     }
 
     /// What an exit leads to while it is not linked, and, if it is guarded, where it leads when the
-    /// guard does not hold.
-    pub(super) fn cold_exit(&mut self, n: usize) {
+    /// guard does not hold. Where something has to be stored first, the jump that is linked is the one
+    /// behind that.
+    pub(super) fn cold_exit(&mut self, n: usize, stores: &[Store]) {
+        if !stores.is_empty() {
+            self.land(self.out.exits[n].jump as usize + 4);
+            self.store_all(stores);
+            let from = self.jump();
+            self.out.exits[n].jump = from as u32 - 4;
+        }
         let Exit {
             pc, jump, guard, ..
         } = self.out.exits[n];
@@ -227,6 +230,7 @@ impl Emitter<'_> {
         }
     }
 
+    /// Calls a helper, which may look at every global and change it.
     pub(super) fn call(&mut self, helper: HelperId, args: [Option<Int>; 4], d: Option<Int>) {
         let at_args = offset_of!(Frame, args) as i32;
         for (n, arg) in args.into_iter().enumerate() {
@@ -271,6 +275,7 @@ impl Emitter<'_> {
             site,
             argument: Argument::Helper(register),
             result: Into::Nowhere,
+            stores: self.stores(),
         });
     }
 
@@ -284,7 +289,7 @@ impl Emitter<'_> {
 }
 
 /// The address of a block's first instruction.
-fn block_address(region: &Region, n: usize) -> u64 {
+pub(super) fn block_address(region: &Region, n: usize) -> u64 {
     let mut ops = region.blocks.get(n).into_iter().flat_map(|b| &b.ops);
     ops.find_map(|op| match op {
         ferrite_ir::Op::Insn { pc } => Some(*pc),

@@ -386,6 +386,7 @@ impl Emitter<'_> {
             site: entry,
             argument: Argument::Wide { vectors, integer },
             result,
+            stores: Vec::new(),
         });
     }
 

@@ -109,7 +109,7 @@ impl Emitter<'_> {
         };
         let right = self.operand_at(w, b);
         let left = self.register(a);
-        let to = self.result(d);
+        let to = self.result_over(d, &[a, b]);
         match (w, right) {
             (Width::W64, Operand::Register(b)) => {
                 dynasm!(self.asm ; .arch x64 ; lea Rq(to), [Rq(left) + Rq(b)]);
@@ -157,7 +157,7 @@ impl Emitter<'_> {
             && let Some(n) = n.checked_neg()
         {
             let left = self.register(a);
-            let to = self.result(d);
+            let to = self.result_over(d, &[a]);
             return self.lea(w, to, left, n);
         }
         if a == b {

@@ -11,10 +11,12 @@
 mod access;
 mod atomic;
 mod control;
+mod edges;
 mod flags;
 mod float;
 mod integer;
 mod lanes;
+mod pair;
 mod values;
 mod wide;
 
@@ -25,9 +27,11 @@ use ferrite_ir::{Block, Int, Op, Region, Value, slot};
 
 use super::file::{File, NONE};
 use super::frame::{Site, What};
+use super::homes::Homes;
 use super::plan::{self, Flags};
 use super::slot_at;
 use super::stubs::Stubs;
+use edges::Store;
 
 /// Registers for values: all but the scratch ones, `rsp`, `rbp` and `r15`.
 const INTEGERS: u16 = 0b0111_1111_1100_1000;
@@ -133,11 +137,14 @@ pub(super) struct Bases {
 
 /// Code that is written after the hot part.
 enum Cold {
-    /// The budget was used up, perhaps, at the entry of the region.
-    Entry { from: usize, back: usize },
-    /// The budget was used up at a back edge.
-    Budget { from: usize, pc: u64 },
-    /// A call of a stub, after which the value in `rax` goes to `result`.
+    /// The budget was used up, perhaps, at the start of block `n`.
+    Entry {
+        n: usize,
+        from: usize,
+        back: usize,
+        stores: Vec<Store>,
+    },
+    /// A call of a stub after `stores`, after which the value in `rax` goes to `result`.
     Call {
         from: Vec<usize>,
         back: usize,
@@ -145,7 +152,10 @@ enum Cold {
         site: u32,
         argument: Argument,
         result: Into,
+        stores: Vec<Store>,
     },
+    /// The rest of two accesses side by side.
+    Pair(pair::Outlined),
     /// A product may be exactly zero. If not, the call that comes next does the operation.
     ZeroProduct {
         from: usize,
@@ -153,8 +163,8 @@ enum Cold {
         double: bool,
         factors: [u8; 2],
     },
-    /// An exit that is not linked.
-    Exit { n: usize },
+    /// An exit that is not linked, taken after `stores`.
+    Exit { n: usize, stores: Vec<Store> },
 }
 
 /// What a stub gets besides an address.
@@ -202,8 +212,7 @@ pub(super) struct Emitter<'a> {
     out: Output,
     cold: Vec<Cold>,
     labels: Vec<Label>,
-    /// The region's entry, before the budget is looked at.
-    entry: usize,
+    homes: Homes,
     ints: File,
     vectors: File,
     flags: Flags,
@@ -258,7 +267,7 @@ pub(super) fn region<'a>(
         out: Output::default(),
         cold: Vec::new(),
         labels: Vec::new(),
-        entry: 0,
+        homes: Homes::choose(region),
         ints: File::new(INTEGERS),
         vectors: File::new(VECTORS),
         flags: Flags::Unknown,
@@ -274,6 +283,8 @@ pub(super) fn region<'a>(
         page: region.entry / ferrite_ram::PAGE_SIZE,
         host,
     };
+    e.ints.set_homes(e.homes.ints);
+    e.vectors.set_homes(e.homes.vectors);
     e.labels.resize_with(region.blocks.len(), Label::default);
     for n in 0..region.blocks.len() {
         e.block(region, n);
@@ -385,33 +396,29 @@ impl<'a> Emitter<'a> {
     fn block(&mut self, region: &'a Region, n: usize) {
         let block = &region.blocks[n];
         self.ops = &block.ops;
-        let insns = count_insns(block);
-        if n == 0 {
-            self.entry(insns);
-        }
-        self.bind(n);
-        if n != 0 {
-            self.charge(insns);
-        }
-        self.ints.clear();
-        self.vectors.clear();
+        self.start(region, n);
         self.next_slot = slot::FIRST_TEMP;
         plan::block(block, &mut self.ints, &mut self.vectors);
         self.flags = Flags::Unknown;
         self.stored_kind = None;
         self.pc = None;
-        self.left = insns;
+        self.left = count_insns(block);
         self.called = false;
+        let mut paired = false;
         for (at, op) in block.ops.iter().enumerate() {
             self.at = at as u32;
-            if self.wanted(op) {
+            if std::mem::take(&mut paired) {
+                // Written with the one before it.
+            } else if self.pair() {
+                paired = true;
+            } else if self.wanted(op) {
                 self.op(op);
             }
             self.flags = self.flags.after(op);
             self.end_op();
         }
         self.at = block.ops.len() as u32;
-        self.terminator(region, n, &block.end);
+        self.terminator(n, &block.end);
     }
 
     fn end_op(&mut self) {
@@ -551,11 +558,12 @@ impl<'a> Emitter<'a> {
                     let end = self.jump();
                     self.connect(end, back);
                 }
-                Cold::Entry { from, back } => self.cold_entry(region, from, back),
-                Cold::Budget { from, pc } => {
-                    self.land(from);
-                    self.leave_at(pc);
-                }
+                Cold::Entry {
+                    n,
+                    from,
+                    back,
+                    stores,
+                } => self.cold_entry(region, n, from, back, &stores),
                 Cold::Call {
                     from,
                     back,
@@ -563,15 +571,18 @@ impl<'a> Emitter<'a> {
                     site,
                     argument,
                     result,
+                    stores,
                 } => {
                     for from in from.into_iter().chain(refused.drain(..)) {
                         self.land(from);
                     }
+                    self.store_all(&stores);
                     self.cold_call(stub, site, argument, result);
                     let end = self.jump();
                     self.connect(end, back);
                 }
-                Cold::Exit { n } => self.cold_exit(n),
+                Cold::Pair(pair) => self.cold_pair(pair),
+                Cold::Exit { n, stores } => self.cold_exit(n, &stores),
             }
         }
     }

@@ -81,8 +81,13 @@ impl Emitter<'_> {
     fn empty(&mut self) -> u8 {
         let register = match self.ints.take() {
             Some(Taken::Free(register)) => register,
+            Some(Taken::Newer(register, global)) => {
+                self.store_slot(global, register);
+                register
+            }
             Some(Taken::Full(register)) => {
                 self.spill(register);
+                self.vacate(register);
                 register
             }
             None => {
@@ -92,6 +97,22 @@ impl Emitter<'_> {
         };
         self.ints.pin(register);
         register
+    }
+
+    /// A register is to hold something else than a copy of a global.
+    fn vacate(&mut self, register: u8) {
+        if self.ints.is_newer(register) {
+            self.store_slot(self.ints.global_in(register), register);
+        }
+        self.ints.drop_register(register);
+    }
+
+    /// The same of a vector register.
+    fn vacate_vector(&mut self, register: u8) {
+        if self.vectors.is_newer(register) {
+            self.store_vector_slot(self.vectors.global_in(register), register);
+        }
+        self.vectors.drop_register(register);
     }
 
     /// Puts away the values in a register.
@@ -163,11 +184,58 @@ impl Emitter<'_> {
         }
     }
 
-    /// A register for the result `d`.
+    /// A register for the result `d`: the home of the global that it is for, where that is free.
     pub(super) fn result(&mut self, d: Int) -> u8 {
+        self.result_over(d, &[])
+    }
+
+    /// The same for an operation that reads `operands` before it writes the result: it may take over
+    /// the register of those that nothing else needs.
+    pub(super) fn result_over(&mut self, d: Int, operands: &[Int]) -> u8 {
+        let register = match self.home_for(d, operands) {
+            Some(register) => register,
+            None => self.empty(),
+        };
+        self.define(d, register);
+        register
+    }
+
+    /// A register for the result `d` that is not written before the operation is certain to be done.
+    pub(super) fn late_result(&mut self, d: Int) -> u8 {
         let register = self.empty();
         self.define(d, register);
         register
+    }
+
+    fn home_for(&mut self, d: Int, operands: &[Int]) -> Option<u8> {
+        let value = *self.ints.value(d.0);
+        if !value.direct {
+            return None;
+        }
+        let home = self.ints.home_of(value.home)?;
+        let (ints, at) = (&self.ints, self.at);
+        let dying = |&&a: &&Int| {
+            let value = ints.value(a.0);
+            value.register == u16::from(home) && value.last <= at
+        };
+        let dying: Vec<Int> = operands.iter().filter(dying).copied().collect();
+        match dying[..] {
+            [] if self.ints.names(home) == 0 && !self.ints.is_pinned(home) => {}
+            [a] if self.ints.is_alone(home) => self.ints.release(a.0),
+            [a, b] if a == b && self.ints.is_alone(home) => self.ints.release(a.0),
+            _ => return None,
+        }
+        self.take_home(home, value.home);
+        Some(home)
+    }
+
+    /// Takes the home of a global that is about to change.
+    fn take_home(&mut self, home: u8, global: u16) {
+        if self.ints.global_in(home) == global {
+            self.ints.set_stored(home);
+        }
+        self.vacate(home);
+        self.ints.pin(home);
     }
 
     /// `d` is in `register` from now on.
@@ -183,15 +251,20 @@ impl Emitter<'_> {
         if here != NONE && value.last <= self.at && self.ints.is_alone(here as u8) {
             let here = here as u8;
             let global = self.ints.global_in(here);
-            if global == NONE || global == self.ints.value(d.0).home {
-                self.ints.drop_copy(global);
+            let result = self.ints.value(d.0);
+            let seen = self.ints.is_newer(here) && !result.direct;
+            if global == NONE || global == result.home && !seen {
+                self.ints.drop_register(here);
                 self.ints.release(a.0);
                 self.ints.pin(here);
                 self.define(d, here);
                 return here;
             }
         }
-        let register = self.empty();
+        let register = match self.home_for(d, &[]) {
+            Some(register) => register,
+            None => self.empty(),
+        };
         self.copy_value(register, a);
         self.define(d, register);
         register
@@ -208,7 +281,15 @@ impl Emitter<'_> {
             self.define(d, register);
             return;
         }
-        let register = self.empty();
+        let home = self.ints.home_of(from);
+        let free = |&home: &u8| self.ints.names(home) == 0 && !self.ints.is_pinned(home);
+        let register = match home.filter(free) {
+            Some(home) => {
+                self.take_home(home, from);
+                home
+            }
+            None => self.empty(),
+        };
         self.load_slot(register, from);
         self.ints.set_copy(from, register);
         self.define(d, register);
@@ -219,6 +300,9 @@ impl Emitter<'_> {
             self.pc = None;
         }
         self.vectors.drop_copy(to & !1);
+        if let Some(home) = self.ints.home_of(to) {
+            return self.set_at_home(to, home, a);
+        }
         let value = *self.ints.value(a.0);
         if let (Some(constant), NONE) = (value.constant, value.register) {
             self.store_slot_constant(to, constant);
@@ -230,10 +314,39 @@ impl Emitter<'_> {
         }
         let register = self.register(a);
         self.store_slot(to, register);
-        self.ints.set_copy(to, register);
+        if self.ints.is_newer(register) {
+            self.ints.drop_copy(to);
+        } else {
+            self.ints.set_copy(to, register);
+        }
         if to == slot::FP_STATUS {
             self.clear_status();
         }
+    }
+
+    /// Writes a global that has a home, to nowhere else.
+    fn set_at_home(&mut self, to: u16, home: u8, a: Int) {
+        let known = self.known(a);
+        let from = match (known, self.ints.value(a.0).register) {
+            (Some(_), NONE) => None,
+            _ => Some(self.register(a)),
+        };
+        if from != Some(home) {
+            if self.ints.names(home) != 0 {
+                let register = self.empty();
+                self.copy(register, home);
+                self.ints.rename(home, register);
+            }
+            self.take_home(home, to);
+            match from {
+                Some(from) => self.copy(home, from),
+                None => self.constant(home, known.unwrap_or(0)),
+            }
+        } else if self.ints.global_in(home) != to {
+            self.vacate(home);
+        }
+        self.ints.set_copy(to, home);
+        self.ints.set_newer(home);
     }
 
     /// Forgets what the host's floating-point unit would tell.
@@ -245,6 +358,7 @@ impl Emitter<'_> {
     /// Puts away every value that is in a register, and forgets every copy: what follows changes
     /// registers and globals.
     pub(super) fn clear_registers(&mut self) {
+        self.store_newer();
         for v in self.ints.in_registers() {
             let value = *self.ints.value(v);
             if value.register != NONE {
@@ -261,6 +375,9 @@ impl Emitter<'_> {
 
     /// The same for vectors only.
     pub(super) fn clear_vectors(&mut self) {
+        for (register, global) in self.vectors.newer() {
+            self.store_vector_slot(global, register);
+        }
         for v in self.vectors.in_registers() {
             let value = *self.vectors.value(v);
             if value.register != NONE {
@@ -277,8 +394,13 @@ impl Emitter<'_> {
     fn empty_vector(&mut self) -> u8 {
         let register = match self.vectors.take() {
             Some(Taken::Free(register)) => register,
+            Some(Taken::Newer(register, global)) => {
+                self.store_vector_slot(global, register);
+                register
+            }
             Some(Taken::Full(register)) => {
                 self.spill_vector(register);
+                self.vacate_vector(register);
                 register
             }
             None => {
@@ -321,11 +443,30 @@ impl Emitter<'_> {
         register
     }
 
-    /// A register for the vector result `d`.
+    /// A register for the vector result `d`: the home of the global that it is for, where that is
+    /// free.
     pub(super) fn vector_result(&mut self, d: Vector) -> u8 {
-        let register = self.empty_vector();
+        let value = *self.vectors.value(d.0);
+        let home = self.vectors.home_of(value.home);
+        let free = |&home: &u8| self.vectors.names(home) == 0 && !self.vectors.is_pinned(home);
+        let register = match home.filter(|home| value.direct && free(home)) {
+            Some(home) => {
+                self.take_vector_home(home, value.home);
+                home
+            }
+            None => self.empty_vector(),
+        };
         self.vectors.place(d.0, register);
         register
+    }
+
+    /// Takes the home of a global that is about to change.
+    fn take_vector_home(&mut self, home: u8, global: u16) {
+        if self.vectors.global_in(home) == global {
+            self.vectors.set_stored(home);
+        }
+        self.vacate_vector(home);
+        self.vectors.pin(home);
     }
 
     /// The slot of a vector operand, for a function that works on slots.
@@ -338,8 +479,13 @@ impl Emitter<'_> {
             self.fail(EmitError::Undefined);
             return slot::FIRST_TEMP;
         }
-        let global = self.vectors.global_in(value.register as u8);
+        let register = value.register as u8;
+        let global = self.vectors.global_in(register);
         if global != NONE {
+            if self.vectors.is_newer(register) {
+                self.store_vector_slot(global, register);
+                self.vectors.set_stored(register);
+            }
             return global;
         }
         let slot = self.new_slot();
@@ -377,11 +523,36 @@ impl Emitter<'_> {
     }
 
     pub(super) fn set_vector(&mut self, to: u16, a: Vector) {
+        if let Some(home) = self.vectors.home_of(to) {
+            return self.set_vector_at_home(to, home, a);
+        }
         let register = self.vector(a);
         self.store_vector_slot(to, register);
-        self.vectors.set_copy(to, register);
+        if self.vectors.is_newer(register) {
+            self.vectors.drop_copy(to);
+        } else {
+            self.vectors.set_copy(to, register);
+        }
         // Integer globals within the same slots.
         self.ints.drop_copy(to);
         self.ints.drop_copy(to + 1);
+    }
+
+    /// Writes a global that has a home, to nowhere else.
+    fn set_vector_at_home(&mut self, to: u16, home: u8, a: Vector) {
+        let from = self.vector(a);
+        if from != home {
+            if self.vectors.names(home) != 0 {
+                let register = self.empty_vector();
+                self.copy_vector(register, home);
+                self.vectors.rename(home, register);
+            }
+            self.take_vector_home(home, to);
+            self.copy_vector(home, from);
+        } else if self.vectors.global_in(home) != to {
+            self.vacate_vector(home);
+        }
+        self.vectors.set_copy(to, home);
+        self.vectors.set_newer(home);
     }
 }
