@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use crate::clock::PageClock;
 use crate::disk::PageDisk;
+use crate::modules;
 use crate::net::Fetch;
 use crate::random::PageRandom;
 use crate::setup::Setup;
@@ -22,6 +23,7 @@ const PAGE: Host = Host {
     clock: || Box::new(PageClock),
     event_clock: || Arc::new(PageClock),
     random: || Box::new(PageRandom),
+    engine: modules::engine,
 };
 
 /// A command line, waiting for the files that it names.

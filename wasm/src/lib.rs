@@ -7,6 +7,7 @@
 //! - [`monitors`]: QMP conversations, frame by frame;
 //! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network; a folder in
 //!   memory is shared by 9p;
+//! - [`modules`]: compiling guest code in the page;
 //! - [`face`]: all of it as JavaScript classes.
 //!
 //! Nothing here blocks or sleeps. The worker calls [`tab::Tab::run`], does what the machine asks of
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod control;
 pub mod disk;
 pub mod face;
+pub mod modules;
 pub mod monitors;
 pub mod net;
 pub mod random;

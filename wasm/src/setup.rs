@@ -7,6 +7,7 @@ use ferrite_block::{BlockNode, NodeOptions};
 use ferrite_cli::block::{DriveSpec, Interface};
 use ferrite_cli::chardev::{CharTarget, ChardevKind};
 use ferrite_cli::device::{DeviceKind, DeviceSpec, NicModel, PciPlace, Place};
+use ferrite_cli::machine::CodeBackend;
 use ferrite_cli::net::{NetdevSpec, NicKind};
 use ferrite_cli::{CliError, CommandLine, Invocation};
 use ferrite_devices::e1000::E1000;
@@ -20,6 +21,7 @@ use ferrite_devices::virtio::p9::memory_folder::Folder;
 use ferrite_devices::virtio::p9::{InlineServer, Server, ServerOptions, VirtioP9};
 use ferrite_devices::virtio::rng::VirtioRng;
 use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
+use ferrite_ir::Accelerator;
 use ferrite_machine::backend::{BlockBackend, CharBackend, NetBackend};
 use ferrite_net::{Options, UserNet};
 use ferrite_vm::machine::Policy;
@@ -194,6 +196,7 @@ impl Setup {
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
         config.firmware = self.take("bios", |line| line.bios.clone())?;
         let mut vm: Vm = ferrite_vm::virt::build(config, (host.clock)())?;
+        vm.set_engine(engine(self.line.machine.accel.backend, &host)?);
         vm.set_policy(Policy {
             no_reboot: self.line.no_reboot,
             no_shutdown: self.line.no_shutdown,
@@ -254,6 +257,21 @@ impl Setup {
             wiring.put(None, &Place::Pci(PciPlace::default()), device)?;
         }
         Ok((wiring.mmio, wiring.pci))
+    }
+}
+
+/// What runs guest code: what `-accel` asks for, or the best that there is.
+fn engine(backend: CodeBackend, host: &Host) -> Result<Accelerator, SetupError> {
+    match backend {
+        CodeBackend::Best => Ok((host.engine)().unwrap_or_default()),
+        CodeBackend::Interpreter => Ok(Accelerator::default()),
+        CodeBackend::Wasm => {
+            let missing = || SetupError::NotHere("compiled WebAssembly".to_owned());
+            (host.engine)().ok_or_else(missing)
+        }
+        CodeBackend::X64 | CodeBackend::Cranelift => {
+            Err(SetupError::NotHere("this -accel backend".to_owned()))
+        }
     }
 }
 

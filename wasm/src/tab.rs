@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrite_ir::Accelerator;
 use ferrite_machine::backend::RandomSource;
 use ferrite_machine::clock::HostClock;
 use ferrite_qmp::Events;
@@ -22,6 +23,8 @@ pub struct Host {
     pub event_clock: fn() -> Arc<dyn HostClock + Sync>,
     /// Makes a source of random numbers.
     pub random: fn() -> Box<dyn RandomSource>,
+    /// Makes an engine that compiles guest code, if the host has one.
+    pub engine: fn() -> Option<Accelerator>,
 }
 
 /// What the worker should do after [`Tab::run`].

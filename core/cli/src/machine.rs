@@ -21,6 +21,8 @@ pub enum CodeBackend {
     X64,
     /// Cranelift, behind the interpreter.
     Cranelift,
+    /// WebAssembly, in hosts that are WebAssembly themselves.
+    Wasm,
 }
 
 /// How the CPUs run.
@@ -146,7 +148,11 @@ impl MachineOptions {
             Some("interp") => CodeBackend::Interpreter,
             Some("x64") => CodeBackend::X64,
             Some("cranelift") => CodeBackend::Cranelift,
-            Some(_) => return Err(kv.invalid("backend", "interp, x64 or cranelift").into()),
+            Some("wasm") => CodeBackend::Wasm,
+            Some(_) => {
+                let known = "interp, x64, cranelift or wasm";
+                return Err(kv.invalid("backend", known).into());
+            }
         };
         if let Some(mebibytes) = kv.take_number("tb-size")? {
             let mebibytes = u32::try_from(mebibytes)

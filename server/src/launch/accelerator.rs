@@ -15,6 +15,7 @@ pub fn make(options: AccelOptions) -> Result<Accelerator, LaunchError> {
         CodeBackend::Interpreter => Ok(Accelerator::default()),
         CodeBackend::X64 => named("x64", x64(options)),
         CodeBackend::Cranelift => named("cranelift", cranelift(options)),
+        CodeBackend::Wasm => named("wasm", Err("this program is not WebAssembly".to_owned())),
         CodeBackend::Best => Ok(x64(options)
             .or_else(|_| cranelift(options))
             .unwrap_or_default()),

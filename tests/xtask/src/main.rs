@@ -25,6 +25,7 @@ usage: cargo xtask COMMAND
   test         install what the tests need and run all of them
   bench        print ratios against QEMU
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
+  artefact     build what the WebAssembly back end's tests run
   web          build the page and go through it in a browser
   guests       fetch the guests' kernels and firmware only";
 
@@ -37,6 +38,7 @@ fn main() -> Result<()> {
             Some(other) => bail!("playground takes --terminal or nothing, not {other}"),
         },
         Some("web") => web::test(),
+        Some("artefact") => wasm::build_artefact(),
         Some("test") => suite::run_all(),
         Some("bench") => bench::run_all(),
         Some("guests") => {

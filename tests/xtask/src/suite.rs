@@ -46,6 +46,8 @@ pub fn run_all() -> Result<()> {
         ["doc", "--quiet", "--workspace", "--no-deps"],
         &[("RUSTDOCFLAGS", "-D warnings")],
     )?;
+    progress("building the tests of generated WebAssembly");
+    wasm::build_artefact()?;
     progress("testing every crate");
     run(
         "cargo",

@@ -12,8 +12,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// What every browser has that the page is meant for.
 const FEATURES: &str = "-Ctarget-feature=+simd128";
 
-/// The packages under `core/` that are part of a machine.
-const PACKAGES: [&str; 11] = [
+/// The packages that are part of a machine.
+const PACKAGES: [&str; 12] = [
     "ferrite-ram",
     "ferrite-simd",
     "ferrite-ir",
@@ -25,6 +25,7 @@ const PACKAGES: [&str; 11] = [
     "ferrite-vm",
     "ferrite-cli",
     "ferrite-qmp",
+    "ferrite-jit",
 ];
 
 /// Checks every package with the installed target of rustup where there is one, else with Debian's
@@ -39,6 +40,22 @@ pub fn check_core() -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Builds what the WebAssembly back end's tests run inside wasmtime.
+pub fn build_artefact() -> Result<()> {
+    let args = [
+        "build",
+        "--quiet",
+        "--profile",
+        "wasm",
+        "--package",
+        "ferrite-jit-artefact",
+    ];
+    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        progress(format!("left out: {}", what_is_missing()));
+    }
+    Ok(())
 }
 
 /// Builds the browser's artefact and its JavaScript module into `web/src/wasm`.

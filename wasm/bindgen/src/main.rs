@@ -18,6 +18,8 @@ fn main() -> Result<()> {
         .out_name("ferrite")
         .web(true)?
         .typescript(true)
+        // The table of functions, which compiled guest code goes into.
+        .keep_lld_exports(true)
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(folder)?;

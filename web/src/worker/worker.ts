@@ -5,6 +5,7 @@ import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker 
 import { type OpenDisk, Disks } from "./disks";
 import { openStorage } from "./disk";
 import { readWhole, sourceOf } from "./files";
+import { provideModules } from "./modules";
 import { pumpFetches } from "./network";
 import { Overlay, canKeep } from "./overlay";
 import wasm from "../wasm/ferrite_bg.wasm?url";
@@ -187,7 +188,9 @@ class Run {
 }
 
 async function start(message: StartMessage): Promise<Run> {
-  const { memory } = await init({ module_or_path: wasm });
+  const core = await init({ module_or_path: wasm });
+  const { memory } = core;
+  provideModules(core);
   const setup = new MachineSetup(message.line);
   const needs = JSON.parse(setup.needs()) as Need[];
   const disks: OpenDisk[] = [];

@@ -108,7 +108,8 @@ impl Guest {
         for byte in [at, at.offset(bytes - 1)] {
             // Page 7 is not for unprivileged accesses.
             let n = byte.0 / PAGE_SIZE;
-            let page = self.pages.get(n as usize).copied().unwrap_or(Page::Missing);
+            let page = usize::try_from(n).ok().and_then(|n| self.pages.get(n));
+            let page = page.copied().unwrap_or(Page::Missing);
             let denied = page == Page::Missing
                 || (write && page == Page::ReadOnly)
                 || (mem.unprivileged && n == 7);

@@ -1,0 +1,284 @@
+//! Atomic and exclusive accesses.
+//!
+//! One thread runs every vCPU, so that single accesses to memory that the look-aside buffer knows are
+//! plain ones, inline. The rest is done by the function that the interpreter uses, between slots.
+
+use ferrite_ir::interp::{AtomicEntry, AtomicKind};
+use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Value, slot};
+use wasm_encoder::{BlockType, ValType};
+
+use super::super::layout::{What, types};
+use super::wide::NONE;
+use super::{BLOCK, CONTEXT, Emitter};
+
+/// Slots that an outlined access works with.
+const ADDRESS: u16 = slot::FIRST_TEMP + 16;
+const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
+const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
+const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
+
+/// An access on its way to code.
+struct Access {
+    what: AtomicKind,
+    addr: Int,
+    mem: Mem,
+    values: [Option<Int>; 2],
+    expected: [Option<Int>; 2],
+    results: [Option<Int>; 2],
+}
+
+impl Access {
+    fn of(op: &Op) -> Option<Self> {
+        const NO: [Option<Int>; 2] = [None; 2];
+        let one = |a: Int| [Some(a), None];
+        let (what, addr, mem, values, expected, results) = match *op {
+            Op::LoadExclusive { d, addr, mem } => {
+                let what = AtomicKind::LoadExclusive { pair: false };
+                (what, addr, mem, NO, NO, one(d))
+            }
+            Op::LoadExclusivePair { d, addr, mem } => {
+                let what = AtomicKind::LoadExclusive { pair: true };
+                (what, addr, mem, NO, NO, d.map(Some))
+            }
+            Op::StoreExclusive { d, addr, a, mem } => {
+                let what = AtomicKind::StoreExclusive { pair: false };
+                (what, addr, mem, one(a), NO, one(d))
+            }
+            Op::StoreExclusivePair { d, addr, a, mem } => {
+                let what = AtomicKind::StoreExclusive { pair: true };
+                (what, addr, mem, a.map(Some), NO, one(d))
+            }
+            Op::AtomicRmw {
+                op,
+                d,
+                addr,
+                a,
+                mem,
+            } => (AtomicKind::Rmw(op), addr, mem, one(a), NO, one(d)),
+            Op::AtomicCas {
+                d,
+                addr,
+                old,
+                new,
+                mem,
+            } => {
+                let what = AtomicKind::Cas { pair: false };
+                (what, addr, mem, one(new), one(old), one(d))
+            }
+            Op::AtomicCasPair {
+                d,
+                addr,
+                old,
+                new,
+                mem,
+            } => {
+                let what = AtomicKind::Cas { pair: true };
+                (what, addr, mem, new.map(Some), old.map(Some), d.map(Some))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            what,
+            addr,
+            mem,
+            values,
+            expected,
+            results,
+        })
+    }
+
+    /// Whether there is an inline path.
+    fn is_inline(&self) -> bool {
+        let pair = match self.what {
+            AtomicKind::LoadExclusive { pair }
+            | AtomicKind::StoreExclusive { pair }
+            | AtomicKind::Cas { pair } => pair,
+            AtomicKind::Rmw(op) => !matches!(
+                op,
+                AtomicOp::Add | AtomicOp::Clear | AtomicOp::Xor | AtomicOp::Set | AtomicOp::Swap
+            ),
+        };
+        !pair && !self.mem.swap && !self.mem.unprivileged
+    }
+
+    fn entry(&self) -> AtomicEntry {
+        let slots = |values: [Option<Int>; 2], slots: [u16; 2]| {
+            std::array::from_fn(|n| values[n].map_or(NONE, |_| slots[n]))
+        };
+        AtomicEntry {
+            what: self.what,
+            mem: self.mem,
+            addr: ADDRESS,
+            d: slots(self.results, RESULT),
+            a: slots(self.values, VALUE),
+            old: slots(self.expected, EXPECTED),
+        }
+    }
+}
+
+impl Emitter<'_> {
+    pub(super) fn atomic(&mut self, op: &Op) {
+        let Some(access) = Access::of(op) else {
+            return;
+        };
+        if access.is_inline()
+            && let Some(d) = access.results[0]
+        {
+            self.inline(&access);
+            return self.define(Value::Int(d), ValType::I64);
+        }
+        self.outlined(&access);
+        for (d, slot) in access.results.into_iter().zip(RESULT) {
+            if let Some(d) = d {
+                self.load_slot(slot);
+                self.define(Value::Int(d), ValType::I64);
+            }
+        }
+    }
+
+    /// Has the function do it; results are in slots.
+    fn outlined(&mut self, access: &Access) {
+        self.int_to_slot(Some(access.addr), ADDRESS);
+        for n in 0..2 {
+            self.int_to_slot(access.values[n], VALUE[n]);
+            self.int_to_slot(access.expected[n], EXPECTED[n]);
+        }
+        self.tables.atomics.push(access.entry());
+        let number = self.tables.atomics.len() as u32 - 1;
+        let site = self.site(What::Atomic(number));
+        let function = self.layout.functions.atomic as i32;
+        let mut code = self.code();
+        code.local_get(CONTEXT).i32_const(site);
+        code.i32_const(function).call_indirect(0, types::REGION);
+        self.leave_if();
+    }
+
+    /// Does the access, or has the function do it, and pushes the result.
+    fn inline(&mut self, access: &Access) {
+        // Operands of both ways, in locals before the ways part.
+        let va = self.in_local(access.addr);
+        let value = access.values[0].map(|a| self.in_local(a));
+        let expected = access.expected[0].map(|a| self.in_local(a));
+        let old = self.locals.temporary(ValType::I64);
+        let at = self.locals.temporary(ValType::I32);
+        // Both kinds are aligned to the whole access.
+        let mem = Mem {
+            align: Align::Natural,
+            ..access.mem
+        };
+        let write = !matches!(access.what, AtomicKind::LoadExclusive { .. });
+        self.code().block(BlockType::Result(ValType::I64));
+        self.code().block(BlockType::Empty);
+        let place = self.misses(va, mem, mem.size.bytes(), write);
+        self.code().br_if(0);
+        self.offset(place);
+        self.code().local_set(at);
+        match access.what {
+            AtomicKind::LoadExclusive { .. } => {
+                self.code().local_get(at);
+                self.load_at(mem.size, Sign::Zero);
+                self.code().local_set(old).local_get(BLOCK).local_get(at);
+                self.code().i64_extend_i32_u();
+                self.store_slot(slot::EXCLUSIVE_AT);
+                self.code().local_get(BLOCK).local_get(old);
+                self.store_slot(slot::EXCLUSIVE_LOW);
+                self.code().local_get(BLOCK).i64_const(0);
+                self.store_slot(slot::EXCLUSIVE_HIGH);
+                self.code().local_get(at);
+                self.load_at(mem.size, mem.sign);
+            }
+            AtomicKind::StoreExclusive { .. } => {
+                self.code().local_get(at).i64_extend_i32_u();
+                self.load_slot(slot::EXCLUSIVE_AT);
+                self.code().i64_ne().br_if(0);
+                self.code().local_get(BLOCK);
+                self.code().i64_const(slot::NO_EXCLUSIVE as i64);
+                self.store_slot(slot::EXCLUSIVE_AT);
+                self.code().local_get(at);
+                self.load_at(mem.size, Sign::Zero);
+                self.load_slot(slot::EXCLUSIVE_LOW);
+                let mask = ferrite_ir::eval::mask(8 << mem.size as u8);
+                self.code()
+                    .i64_const(mask as i64)
+                    .i64_and()
+                    .i64_eq()
+                    .if_(BlockType::Result(ValType::I64));
+                self.store_value(at, value, mem);
+                self.code().i64_const(0).else_().i64_const(1).end();
+            }
+            AtomicKind::Cas { .. } => {
+                self.code().local_get(at);
+                self.load_at(mem.size, Sign::Zero);
+                self.code().local_tee(old);
+                self.get_low_bytes(expected, mem);
+                self.code().i64_eq();
+                self.code().local_get(at);
+                self.load_at(mem.size, mem.sign);
+                self.code().local_set(old);
+                self.code().if_(BlockType::Empty);
+                self.store_value(at, value, mem);
+                self.code().end().local_get(old);
+            }
+            AtomicKind::Rmw(op) => {
+                self.code().local_get(at);
+                self.load_at(mem.size, mem.sign);
+                self.code().local_set(old).local_get(at);
+                self.combine(op, old, value);
+                self.store_at(mem.size);
+                self.code().local_get(old);
+            }
+        }
+        self.code().br(1).end();
+        self.outlined(access);
+        self.load_slot(RESULT[0]);
+        self.code().end();
+    }
+
+    fn store_value(&mut self, at: u32, value: Option<u32>, mem: Mem) {
+        let mut code = self.code();
+        code.local_get(at);
+        match value {
+            Some(value) => code.local_get(value),
+            None => code.i64_const(0),
+        };
+        self.store_at(mem.size);
+    }
+
+    /// Pushes as many bytes of a local as an access moves.
+    fn get_low_bytes(&mut self, local: Option<u32>, mem: Mem) {
+        let mask = ferrite_ir::eval::mask(8 << mem.size as u8);
+        let mut code = self.code();
+        match local {
+            Some(local) => code.local_get(local),
+            None => code.i64_const(0),
+        };
+        code.i64_const(mask as i64).i64_and();
+    }
+
+    /// Pushes what memory becomes.
+    fn combine(&mut self, op: AtomicOp, old: u32, value: Option<u32>) {
+        let mut code = self.code();
+        if op != AtomicOp::Swap {
+            code.local_get(old);
+        }
+        match value {
+            Some(value) => code.local_get(value),
+            None => code.i64_const(0),
+        };
+        match op {
+            AtomicOp::Add => code.i64_add(),
+            AtomicOp::Clear => code.i64_const(-1).i64_xor().i64_and(),
+            AtomicOp::Xor => code.i64_xor(),
+            AtomicOp::Set => code.i64_or(),
+            _ => &mut code,
+        };
+    }
+
+    fn int_to_slot(&mut self, a: Option<Int>, slot: u16) {
+        if let Some(a) = a {
+            self.code().local_get(BLOCK);
+            self.int(a);
+            self.store_slot(slot);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! How blocks begin and end, helpers, guards.
+
+use std::mem::offset_of;
+
+use ferrite_ir::{HelperId, Int, Op, Region, Target, Terminator, Value, slot};
+use ferrite_ram::PAGE_SIZE;
+use wasm_encoder::{BlockType, MemArg, ValType};
+
+use super::super::cfg::Slots;
+use super::super::layout::{Cell, Shared, What, types};
+use super::super::module::JUMP;
+use super::{BLOCK, CONTEXT, Emitter, Exit};
+
+/// A construct that encloses code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// An `if`.
+    If,
+    /// The `loop` that a block heads.
+    Loop(usize),
+    /// The `block` after which a block's code is.
+    Before(usize),
+    /// The `loop` around a `br_table`.
+    Dispatch,
+}
+
+const fn word(offset: usize) -> MemArg {
+    MemArg {
+        offset: offset as u64,
+        align: 2,
+        memory_index: 0,
+    }
+}
+
+impl Emitter<'_> {
+    /// The whole function.
+    pub(super) fn whole(&mut self) {
+        self.load_slot(slot::BUDGET);
+        self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
+        self.leave_at(self.region.entry);
+        self.code().end();
+        let mut ops = self.region.blocks.iter().flat_map(|block| &block.ops);
+        if ops.any(is_access) {
+            self.context = Some(self.locals.fixed(ValType::I64));
+            self.load_context();
+        }
+        if self.cfg.reducible {
+            self.tree(0);
+        } else {
+            self.dispatch();
+        }
+        self.code().unreachable().end();
+    }
+
+    /// `budget -= insns`.
+    pub(super) fn charge(&mut self, insns: u32) {
+        if insns > 0 {
+            self.code().local_get(BLOCK);
+            self.load_slot(slot::BUDGET);
+            self.code().i64_const(insns.into()).i64_sub();
+            self.store_slot(slot::BUDGET);
+        }
+    }
+
+    /// Leaves, to go on at `pc` some time.
+    fn leave_at(&mut self, pc: u64) {
+        self.code().local_get(BLOCK).i64_const(pc as i64);
+        self.store_slot(slot::PC);
+        self.code().i32_const(0).return_();
+    }
+
+    /// The code of a block and of those that it dominates.
+    fn tree(&mut self, n: usize) {
+        self.loaded = self.loaded_before(n);
+        let merges = self.cfg.merges_below(n);
+        if !self.cfg.is_loop(n) {
+            return self.within(n, &merges);
+        }
+        let live = self.cfg.live[n];
+        self.at = 0;
+        self.sharers.clear();
+        self.load_globals(live);
+        self.loaded = self.loaded.intersection(live);
+        self.code().loop_(BlockType::Empty);
+        self.labels.push(Label::Loop(n));
+        self.within(n, &merges);
+        self.labels.pop();
+        self.code().end();
+    }
+
+    /// The globals that are in their locals whichever way a block is come to along the order.
+    fn loaded_before(&self, n: usize) -> Slots {
+        let mut before = self.cfg.forward[n].iter().map(|&n| self.loaded_after[n]);
+        let first = before.next().unwrap_or_default();
+        before.fold(first, Slots::intersection)
+    }
+
+    /// The code of a block, followed by that of `merges`.
+    fn within(&mut self, n: usize, merges: &[usize]) {
+        let Some((&last, others)) = merges.split_last() else {
+            return self.block(n);
+        };
+        // What is loaded belongs to the block, whose code comes first.
+        self.code().block(BlockType::Empty);
+        self.labels.push(Label::Before(last));
+        self.within(n, others);
+        self.labels.pop();
+        self.code().end();
+        self.tree(last);
+    }
+
+    /// Every block behind a `br_table`.
+    fn dispatch(&mut self) {
+        let next = self.locals.fixed(ValType::I32);
+        self.next = Some(next);
+        let order = self.cfg.order.clone();
+        self.code().loop_(BlockType::Empty);
+        self.labels.push(Label::Dispatch);
+        for &n in order.iter().rev() {
+            self.code().block(BlockType::Empty);
+            self.labels.push(Label::Before(n));
+        }
+        let count = order.len() as u32;
+        self.code()
+            .local_get(next)
+            .br_table(0..count - 1, count - 1);
+        for &n in &order {
+            self.labels.pop();
+            self.code().end();
+            self.loaded = Slots::default();
+            self.block(n);
+        }
+        self.labels.pop();
+        self.code().end();
+    }
+
+    fn block(&mut self, n: usize) {
+        self.operations(n);
+        self.loaded_after[n] = self.loaded;
+        match self.region.blocks[n].end {
+            Terminator::Goto(target) => {
+                self.end_values();
+                self.go(n, target);
+            }
+            Terminator::Branch { c, then, other } => {
+                self.condition(c);
+                self.end_values();
+                self.code().if_(BlockType::Empty);
+                self.labels.push(Label::If);
+                self.go(n, then);
+                self.code().else_();
+                self.go(n, other);
+                self.labels.pop();
+                self.code().end();
+            }
+            Terminator::Indirect { to, .. } => {
+                self.code().local_get(BLOCK).local_get(CONTEXT);
+                self.int(to);
+                self.end_values();
+                self.code().i32_const(0).return_call(JUMP);
+            }
+            Terminator::Exit if self.called => {
+                self.end_values();
+                self.code().local_get(BLOCK).local_get(CONTEXT);
+                self.load_slot(slot::PC);
+                self.code().i32_const(0).return_call(JUMP);
+            }
+            // Something that the code has written by itself may have changed the code generation.
+            Terminator::Exit => {
+                self.end_values();
+                self.code().i32_const(0).return_();
+            }
+        }
+    }
+
+    /// No value of the block is read any more.
+    fn end_values(&mut self) {
+        self.locals.end_operation(u32::MAX);
+    }
+
+    fn go(&mut self, n: usize, target: Target) {
+        self.loaded = self.loaded_after[n];
+        match target {
+            Target::Block(id) => self.edge(n, usize::from(id.0)),
+            Target::Guest(pc) if pc / PAGE_SIZE == self.region.entry / PAGE_SIZE => {
+                self.near_exit(pc);
+            }
+            Target::Guest(pc) => self.far_exit(pc),
+        }
+    }
+
+    fn edge(&mut self, n: usize, to: usize) {
+        if to <= n {
+            self.load_slot(slot::BUDGET);
+            self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
+            self.leave_at(block_address(self.region, to));
+            self.code().end();
+        }
+        if let (Some(next), Some(rank)) = (self.next, self.cfg.rank[to]) {
+            self.code().i32_const(rank as i32).local_set(next);
+            return self.branch_to(Label::Dispatch);
+        }
+        if self.cfg.rank[to] <= self.cfg.rank[n] {
+            self.at = 0;
+            self.sharers.clear();
+            self.load_globals(self.cfg.live[to]);
+            self.branch_to(Label::Loop(to));
+        } else if self.cfg.is_merge(to) {
+            self.branch_to(Label::Before(to));
+        } else {
+            self.tree(to);
+        }
+    }
+
+    fn branch_to(&mut self, label: Label) {
+        let depth = self.labels.iter().rev().position(|&l| l == label);
+        debug_assert!(depth.is_some(), "{label:?} encloses what leads to it");
+        let depth = depth.unwrap_or(0) as u32;
+        self.code().br(depth);
+    }
+
+    /// The address of a new exit's cell, and its number.
+    fn exit(&mut self, pc: u64, far: bool) -> (u64, u32) {
+        let number = self.first_exit + self.exits.len() as u32;
+        self.exits.push(Exit { pc, far });
+        let cell = u64::from(self.layout.cells) + u64::from(number) * size_of::<Cell>() as u64;
+        (cell, number)
+    }
+
+    /// An exit within the page: whoever runs in a page has had its mapping checked.
+    fn near_exit(&mut self, pc: u64) {
+        let (cell, number) = self.exit(pc, false);
+        let slot = cell as usize + offset_of!(Cell, slot);
+        let to = self.locals.temporary(ValType::I32);
+        let mut code = self.code();
+        code.i32_const(0).i32_load(word(slot)).local_tee(to);
+        code.if_(BlockType::Empty);
+        code.local_get(BLOCK).local_get(CONTEXT).local_get(to);
+        code.return_call_indirect(0, types::REGION);
+        code.end().i32_const(number as i32 + 1).return_();
+        self.end_values();
+    }
+
+    /// An exit to another page, whose link holds for one code generation.
+    fn far_exit(&mut self, pc: u64) {
+        let (cell, number) = self.exit(pc, true);
+        let generation = cell as usize + offset_of!(Cell, generation);
+        let slot = cell as usize + offset_of!(Cell, slot);
+        let half = offset_of!(Shared, generations) + 8 * (pc >> 55 & 1) as usize;
+        let mut code = self.code();
+        code.i32_const(0).i64_load(word(generation));
+        code.local_get(CONTEXT).i64_load(word(half)).i64_eq();
+        code.if_(BlockType::Empty);
+        code.local_get(BLOCK).local_get(CONTEXT);
+        code.i32_const(0).i32_load(word(slot));
+        code.return_call_indirect(0, types::REGION);
+        code.end();
+        code.local_get(BLOCK).local_get(CONTEXT);
+        code.i64_const(pc as i64).i32_const(number as i32 + 1);
+        code.return_call(JUMP);
+    }
+
+    pub(super) fn call(&mut self, helper: HelperId, args: [Option<Int>; 4], d: Option<Int>) {
+        let site = self.site(What::Call(helper));
+        self.code().local_get(CONTEXT).i32_const(site);
+        for arg in args {
+            match arg {
+                Some(a) => self.int(a),
+                None => {
+                    self.code().i64_const(0);
+                }
+            }
+        }
+        let function = self.layout.functions.call as i32;
+        self.code()
+            .i32_const(function)
+            .call_indirect(0, types::CALL);
+        self.leave_if_left();
+        match d {
+            Some(d) => self.define(Value::Int(d), ValType::I64),
+            None => {
+                self.code().drop();
+            }
+        }
+        self.loaded = Slots::default();
+        self.stored_kind = None;
+        self.load_context();
+        self.called = true;
+    }
+
+    pub(super) fn guard(&mut self, a: Int, mask: u64, helper: HelperId) {
+        let local = self.in_local(a);
+        let site = self.site(What::Call(helper));
+        let function = self.layout.functions.guard as i32;
+        let mut code = self.code();
+        code.local_get(local).i64_const(mask as i64).i64_and();
+        code.i64_const(0).i64_ne().if_(BlockType::Empty);
+        code.local_get(CONTEXT).i32_const(site).local_get(local);
+        code.i32_const(function)
+            .call_indirect(0, types::ACCESS)
+            .drop();
+        code.i32_const(0).return_().end();
+    }
+}
+
+/// Whether an operation compares with the context.
+fn is_access(op: &Op) -> bool {
+    op.may_leave() && !matches!(op, Op::Call { .. } | Op::Guard { .. })
+}
+
+/// The address of a block's first instruction.
+fn block_address(region: &Region, n: usize) -> u64 {
+    let mut ops = region.blocks.get(n).into_iter().flat_map(|b| &b.ops);
+    ops.find_map(|op| match op {
+        Op::Insn { pc } => Some(*pc),
+        _ => None,
+    })
+    .unwrap_or(region.entry)
+}

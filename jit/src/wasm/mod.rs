@@ -1,0 +1,30 @@
+//! The WebAssembly back end.
+//!
+//! A region becomes a function `(block, context) -> exit`; functions are gathered into modules, which
+//! the host compiles on the memory and the table that this artefact itself uses. So generated code
+//! addresses guest memory directly, and reaches everything else through table slots: the address of a
+//! Rust function *is* its slot.
+//!
+//! - `plan`: what is known about a block's values before its code is written;
+//! - `cfg`: the shape of a region's control flow;
+//! - `emit`: operations to wasm, a region at a time;
+//! - `module`: functions to a module;
+//! - [`engine`]: look-up, the interpreter as first tier, linking, invalidation;
+//! - `frame`: what generated code calls, and how it is called.
+//!
+//! # What a function keeps where
+//! Values are locals, or stay on the operand stack when their only reader is near. A guest register
+//! has a local from its first use on; every write goes to the vCPU block at once as well, so that
+//! whatever looks at the guest's state finds it there. Exits look at a cell in memory that says which
+//! function comes next: linking and unlinking are stores.
+//!
+//! One thread runs all vCPUs, so barriers are nothing and atomic accesses are plain ones.
+
+mod cfg;
+mod emit;
+pub mod engine;
+mod frame;
+mod layout;
+mod module;
+mod plan;
+pub use engine::{Engine, Host};
