@@ -9,12 +9,15 @@
 //! - [`console`], [`human`]: the human monitor on the terminal and elsewhere;
 //! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
 //! - [`serve`]: the playground's page, and the relay to machines in browser tabs;
+//! - `sandbox` (a feature): machines inside WebAssembly, for guests that nobody vouches for;
+//! - [`attach`]: a monitor behind a WebSocket on a socket of this host;
 //! - [`clock`], [`wake`], [`signals`]: time, sleep and interruption.
 
 #![forbid(unsafe_code)]
 
 pub use ferrite_cli as cli;
 
+pub mod attach;
 pub mod backend;
 pub mod chardev;
 pub mod clock;
@@ -27,6 +30,8 @@ pub mod monitor;
 pub mod net;
 pub mod process;
 pub mod run;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod serve;
 pub mod signals;
 pub mod wake;

@@ -2,17 +2,22 @@
 
 use std::io;
 
+use ferrite_machine::trace::Trace;
+use ferrite_monitor::lifecycle;
+use ferrite_monitor::objects::{self, cpu_path};
+use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
+use ferrite_qmp::qom::{Object, Type};
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockdevCacheInfo,
-    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, GuestPanicAction,
-    ImageInfo, MachineInfo, RunState, ShutdownCause, SysEmuTarget,
+    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, ImageInfo,
+    MachineInfo, Netdev, PciInfo, RunState, ShutdownCause, SysEmuTarget,
 };
-use ferrite_qmp::{Event, Events, MemoryFault, VmControl};
+use ferrite_qmp::{Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::config::GICV3_MAX_CPUS;
-use ferrite_vm::machine::{self, Cause, PanicResult, VmEvent};
 use ferrite_vm::{Vm, describe};
+use serde_json::{Map, Value};
 
 /// A machine with what only its host knows.
 pub struct Control<'a> {
@@ -48,54 +53,10 @@ pub struct DiskFacts {
     pub size: u64,
 }
 
-const CAUSES: [(Cause, ShutdownCause); 7] = [
-    (Cause::HostQmpQuit, ShutdownCause::HostQmpQuit),
-    (Cause::HostQmpSystemReset, ShutdownCause::HostQmpSystemReset),
-    (Cause::HostSignal, ShutdownCause::HostSignal),
-    (Cause::HostUi, ShutdownCause::HostUi),
-    (Cause::GuestShutdown, ShutdownCause::GuestShutdown),
-    (Cause::GuestReset, ShutdownCause::GuestReset),
-    (Cause::GuestPanic, ShutdownCause::GuestPanic),
-];
-
-fn to_schema(cause: Cause) -> ShutdownCause {
-    let row = CAUSES.iter().find(|(ours, _)| *ours == cause);
-    row.map_or(ShutdownCause::HostQmpQuit, |(_, theirs)| *theirs)
-}
-
-fn from_schema(cause: ShutdownCause) -> Cause {
-    let row = CAUSES.iter().find(|(_, theirs)| *theirs == cause);
-    row.map_or(Cause::HostQmpQuit, |(ours, _)| *ours)
-}
-
 /// Tells monitors what has happened to the machine.
 pub fn announce(vm: &mut Vm, events: &Events) {
     for event in vm.take_events() {
-        events.emit(&match event {
-            VmEvent::Shutdown(cause) => Event::Shutdown {
-                guest: cause.is_guest(),
-                reason: to_schema(cause),
-            },
-            VmEvent::Powerdown => Event::Powerdown,
-            VmEvent::Reset(cause) => Event::Reset {
-                guest: cause.is_guest(),
-                reason: to_schema(cause),
-            },
-            VmEvent::Stop => Event::Stop,
-            VmEvent::Resume => Event::Resume,
-            VmEvent::Panicked(result) => Event::GuestPanicked {
-                action: match result {
-                    PanicResult::Pause => GuestPanicAction::Pause,
-                    PanicResult::Poweroff => GuestPanicAction::Poweroff,
-                    PanicResult::Run => GuestPanicAction::Run,
-                },
-                info: None,
-            },
-            VmEvent::CrashLoaded => Event::GuestCrashloaded {
-                action: GuestPanicAction::Run,
-                info: None,
-            },
-        });
+        events.emit(&lifecycle::event(event));
     }
 }
 
@@ -139,13 +100,7 @@ impl VmControl for Control<'_> {
     }
 
     fn run_state(&self) -> RunState {
-        match self.vm.state() {
-            machine::RunState::Prelaunch => RunState::Prelaunch,
-            machine::RunState::Running => RunState::Running,
-            machine::RunState::Paused => RunState::Paused,
-            machine::RunState::Shutdown => RunState::Shutdown,
-            machine::RunState::GuestPanicked => RunState::GuestPanicked,
-        }
+        lifecycle::run_state(self.vm.state())
     }
 
     fn cont(&mut self) -> Result<(), Error> {
@@ -159,7 +114,7 @@ impl VmControl for Control<'_> {
 
     fn reset(&mut self, why: ShutdownCause) -> Result<(), Error> {
         self.vm
-            .reset(from_schema(why))
+            .reset(lifecycle::cause(why))
             .map_err(|e| Error::generic(e.to_string()))
     }
 
@@ -173,7 +128,7 @@ impl VmControl for Control<'_> {
     }
 
     fn quit(&mut self, why: ShutdownCause) {
-        self.vm.quit(from_schema(why));
+        self.vm.quit(lifecycle::cause(why));
     }
 
     fn inject_nmi(&mut self, _cpu: usize) -> Result<(), Error> {
@@ -184,7 +139,7 @@ impl VmControl for Control<'_> {
     fn cpus(&self) -> Vec<CpuInfoFast> {
         let cpu = |n: usize| CpuInfoFast {
             cpu_index: n as i64,
-            qom_path: format!("/machine/unattached/device[{n}]"),
+            qom_path: cpu_path(n),
             // A worker has no number of its own.
             thread_id: 0,
             props: Some(CpuInstanceProperties {
@@ -259,11 +214,66 @@ impl VmControl for Control<'_> {
         announce(self.vm, self.events);
     }
 
+    fn devices(&mut self) -> Option<&mut dyn DeviceControl> {
+        Some(self)
+    }
+
+    fn trace(&self) -> Option<&Trace> {
+        Some(self.vm.board().trace())
+    }
+
     fn create_file(&mut self, _path: &str) -> io::Result<Box<dyn io::Write>> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "a browser tab has no files",
+            "there are no files here",
         ))
+    }
+}
+
+/// The devices can be looked at; they stay as the command line made them.
+impl DeviceControl for Control<'_> {
+    fn device_add(&mut self, driver: &str, _properties: Map<String, Value>) -> Result<(), Error> {
+        Err(Error::generic(format!(
+            "Device '{driver}' cannot be added here"
+        )))
+    }
+
+    fn device_del(&mut self, id: &str) -> Result<(), Error> {
+        Err(Error::generic(format!("Device '{id}' cannot be removed")))
+    }
+
+    fn netdev_add(&mut self, _netdev: Netdev) -> Result<(), Error> {
+        Err(Error::generic("networks cannot be added here"))
+    }
+
+    fn netdev_del(&mut self, id: &str) -> Result<(), Error> {
+        Err(Error::generic(format!("network '{id}' cannot be removed")))
+    }
+
+    fn set_link(&mut self, name: &str, _up: bool) -> Result<(), Error> {
+        Err(Error::generic(format!("the cable of '{name}' stays in")))
+    }
+
+    fn pci(&self) -> Vec<PciInfo> {
+        let pci = self.vm.board().pci();
+        let functions = pci.map(|pci| pci.functions()).unwrap_or_default();
+        vec![PciInfo {
+            bus: 0,
+            devices: ferrite_monitor::pci::bus(&functions, "pcie.0"),
+        }]
+    }
+
+    fn objects(&self) -> Object {
+        let machine = objects::machine(self.vm, &|_, object| object, Vec::new());
+        let serial = Object::new("serial0", "chardev");
+        Object::new("", "container")
+            .holding(machine)
+            .holding(Object::new("chardevs", "container").holding(serial))
+            .holding(Object::new("objects", "container"))
+    }
+
+    fn types(&self) -> Vec<Type> {
+        ferrite_monitor::types::list()
     }
 }
 

@@ -312,6 +312,13 @@ impl Machine {
         contents.map_err(|error| share_error(name, error))
     }
 
+    /// Takes what trace points have told, as JSON: `{lines: [text], lost}`; nothing if they are silent.
+    pub fn traces(&self) -> Option<String> {
+        let (lines, lost) = self.tab.traces.take();
+        let told = || serde_json::json!({"lines": lines, "lost": lost}).to_string();
+        (!lines.is_empty()).then(told)
+    }
+
     /// Guest instructions executed since the last reset.
     pub fn instructions(&self) -> f64 {
         self.tab.figures().instructions as f64

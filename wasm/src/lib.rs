@@ -1,29 +1,35 @@
-//! The browser's face of the core: a machine in a worker of a page.
+//! The core behind a narrow interface: a machine in a worker of a page, or in a sandbox.
 //!
 //! - [`words`]: a command line as people type it, cut into words;
 //! - [`setup`]: from a command line and its files to a machine;
 //! - [`tab`]: the machine, run in slices between the worker's other tasks;
 //! - [`control`]: the machine as monitors see it;
 //! - [`monitors`]: QMP conversations, frame by frame;
+//! - [`traces`]: what trace points tell;
 //! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network; a folder in
 //!   memory is shared by 9p;
-//! - [`modules`]: compiling guest code in the page;
-//! - [`face`]: all of it as JavaScript classes.
+//! - `modules`: compiling guest code in the page;
+//! - `face` (feature `page`): all of it as JavaScript classes.
 //!
 //! Nothing here blocks or sleeps. The worker calls [`tab::Tab::run`], does what the machine asks of
 //! it (disk requests, fetches), and calls again when there is news or a timer is due.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "page")]
 pub mod clock;
 pub mod control;
 pub mod disk;
+#[cfg(feature = "page")]
 pub mod face;
+#[cfg(feature = "page")]
 pub mod modules;
 pub mod monitors;
 pub mod net;
+#[cfg(feature = "page")]
 pub mod random;
 pub mod setup;
 pub mod stream;
 pub mod tab;
+pub mod traces;
 pub mod words;

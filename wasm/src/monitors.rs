@@ -81,9 +81,14 @@ impl Monitors {
 
     /// Takes a client's text; it is obeyed at the next [`Self::serve`].
     pub fn send(&mut self, id: u32, text: &str) {
+        self.send_bytes(id, text.as_bytes());
+        self.send_bytes(id, b"\n");
+    }
+
+    /// Takes a piece of a client's byte stream, cut anywhere.
+    pub fn send_bytes(&mut self, id: u32, bytes: &[u8]) {
         if let Some(client) = self.clients.iter_mut().find(|client| client.id == id) {
-            client.waiting.extend(text.as_bytes());
-            client.waiting.push_back(b'\n');
+            client.waiting.extend(bytes);
         }
     }
 

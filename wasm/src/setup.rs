@@ -49,8 +49,8 @@ pub enum SetupError {
     /// It asks for a text (`-help`), not for a machine.
     #[error("{0}")]
     Text(String),
-    /// It asks for what a page cannot give.
-    #[error("{0} is not available in a browser tab")]
+    /// It asks for what only a process of its own can have.
+    #[error("{0} is not available in a browser tab or a sandbox")]
     NotHere(String),
     /// A file that the page has not provided.
     #[error("-{option} {path}: no such file was provided", path = path.display())]
@@ -301,7 +301,7 @@ fn check(line: &CommandLine) -> Result<(), SetupError> {
         return not_here("-serial other than stdio, null and none");
     }
     if !line.monitors.iter().all(|(target, _)| reachable(target)) {
-        return not_here("a monitor on a socket (the page has a QMP console)");
+        return not_here("a monitor on a socket");
     }
     if line.netdevs.iter().any(|net| !net.forwards.is_empty()) {
         return not_here("hostfwd");

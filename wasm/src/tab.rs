@@ -13,6 +13,7 @@ use crate::control::{Control, Facts, announce};
 use crate::monitors::Monitors;
 use crate::setup::Page;
 use crate::stream::PageStream;
+use crate::traces::Traces;
 
 /// What a machine needs of the page: makers of clocks and of random sources.
 #[derive(Clone, Copy)]
@@ -60,6 +61,8 @@ pub struct Tab {
     terminal: PageStream,
     /// Its folder and its network.
     pub page: Page,
+    /// What its trace points tell.
+    pub traces: Traces,
     events: Events,
     /// Its QMP conversations.
     pub monitors: Monitors,
@@ -68,11 +71,14 @@ pub struct Tab {
 
 impl Tab {
     pub(crate) fn new(vm: Vm, facts: Facts, terminal: PageStream, page: Page, host: Host) -> Self {
+        let traces = Traces::default();
+        traces.listen(vm.board().trace());
         Self {
             vm,
             facts,
             terminal,
             page,
+            traces,
             events: Events::new((host.event_clock)()),
             monitors: Monitors::default(),
             clock: (host.clock)(),

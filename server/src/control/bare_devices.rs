@@ -1,5 +1,6 @@
 //! The object tree and the types where there is no machine; devices have no place to be plugged.
 
+use ferrite_monitor::types;
 use ferrite_qmp::HostControl;
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
@@ -8,7 +9,6 @@ use ferrite_qmp::schema::{Netdev, PciInfo};
 use serde_json::{Map, Value};
 
 use super::bare::BareControl;
-use super::types;
 
 fn no_such_device(id: &str) -> Error {
     Error::device_not_found(format!("Device '{id}' not found"))

@@ -6,6 +6,7 @@ use ferrite_cli::keyval::ArgError;
 use ferrite_cli::net::NetdevSpec;
 use ferrite_devices::pci::host::FunctionInfo;
 use ferrite_devices::pci::{Address, PciEvent, PlugError, Request};
+use ferrite_monitor::{pci, types};
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::qom::{Object, Type};
@@ -14,7 +15,7 @@ use ferrite_qmp::{Event, Events};
 use ferrite_vm::{PciSlot, Vm};
 use serde_json::{Map, Value};
 
-use super::{Control, Facts, pci_info};
+use super::{Control, Facts};
 use crate::launch::LaunchError;
 
 /// Tells monitors which devices are gone, and forgets what stood behind them.
@@ -287,7 +288,7 @@ impl DeviceControl for Control<'_> {
         let functions = self.functions();
         vec![PciInfo {
             bus: 0,
-            devices: pci_info::bus(&functions, "pcie.0"),
+            devices: pci::bus(&functions, "pcie.0"),
         }]
     }
 
@@ -306,6 +307,6 @@ impl DeviceControl for Control<'_> {
     }
 
     fn types(&self) -> Vec<Type> {
-        super::types::list()
+        types::list()
     }
 }

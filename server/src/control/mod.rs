@@ -7,8 +7,6 @@ mod describe;
 mod devices;
 mod models;
 mod objects;
-mod pci_info;
-mod types;
 
 use std::fs::File;
 use std::io;
@@ -16,21 +14,22 @@ use std::io;
 use ferrite_cli::machine::Topology;
 use ferrite_machine::RegionKind;
 use ferrite_machine::trace::{Point, Trace};
+use ferrite_monitor::lifecycle;
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::dump::CpuState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
-    GuestPanicAction, HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, PanicAction,
-    RebootAction, RunState, SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
+    HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, PanicAction, RebootAction, RunState,
+    SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
 use ferrite_vm::describe as text;
-use ferrite_vm::machine::{self, Cause, PanicResult, VmEvent};
+use ferrite_vm::machine;
 
 use crate::host::HostSide;
 use crate::launch::{Backends, BlockFacts, Disks};
@@ -66,50 +65,12 @@ pub struct Facts {
     pub topology: Topology,
 }
 
-/// A cause in the schema's terms.
-#[must_use]
-pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
-    match cause {
-        Cause::HostQmpQuit => ShutdownCause::HostQmpQuit,
-        Cause::HostQmpSystemReset => ShutdownCause::HostQmpSystemReset,
-        Cause::HostSignal => ShutdownCause::HostSignal,
-        Cause::HostUi => ShutdownCause::HostUi,
-        Cause::GuestShutdown => ShutdownCause::GuestShutdown,
-        Cause::GuestReset => ShutdownCause::GuestReset,
-        Cause::GuestPanic => ShutdownCause::GuestPanic,
-    }
-}
-
 /// Tells monitors what has happened to the machine.
 pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
     devices::announce(vm, facts, events);
     balloon::announce(vm, facts, events);
     for event in vm.take_events() {
-        let event = match event {
-            VmEvent::Shutdown(cause) => Event::Shutdown {
-                guest: cause.is_guest(),
-                reason: shutdown_cause(cause),
-            },
-            VmEvent::Powerdown => Event::Powerdown,
-            VmEvent::Reset(cause) => Event::Reset {
-                guest: cause.is_guest(),
-                reason: shutdown_cause(cause),
-            },
-            VmEvent::Stop => Event::Stop,
-            VmEvent::Resume => Event::Resume,
-            VmEvent::Panicked(result) => Event::GuestPanicked {
-                action: match result {
-                    PanicResult::Pause => GuestPanicAction::Pause,
-                    PanicResult::Poweroff => GuestPanicAction::Poweroff,
-                    PanicResult::Run => GuestPanicAction::Run,
-                },
-                info: None,
-            },
-            VmEvent::CrashLoaded => Event::GuestCrashloaded {
-                action: GuestPanicAction::Run,
-                info: None,
-            },
-        };
+        let event = lifecycle::event(event);
         vm.board()
             .trace()
             .tell(Point::MonitorEvent, || event.definition().name.into());
@@ -124,15 +85,6 @@ fn ram_ranges(vm: &Vm) -> Vec<(u64, u64)> {
         matches!(region.kind, RegionKind::Ram(_)).then_some((region.base.0, region.len))
     });
     ram.collect()
-}
-
-fn cause(cause: ShutdownCause) -> Cause {
-    match cause {
-        ShutdownCause::HostQmpSystemReset => Cause::HostQmpSystemReset,
-        ShutdownCause::HostSignal => Cause::HostSignal,
-        ShutdownCause::HostUi => Cause::HostUi,
-        _ => Cause::HostQmpQuit,
-    }
 }
 
 /// Where processor `n` sits.
@@ -209,13 +161,7 @@ impl VmControl for Control<'_> {
     }
 
     fn run_state(&self) -> RunState {
-        match self.vm.state() {
-            machine::RunState::Prelaunch => RunState::Prelaunch,
-            machine::RunState::Running => RunState::Running,
-            machine::RunState::Paused => RunState::Paused,
-            machine::RunState::Shutdown => RunState::Shutdown,
-            machine::RunState::GuestPanicked => RunState::GuestPanicked,
-        }
+        lifecycle::run_state(self.vm.state())
     }
 
     fn cont(&mut self) -> Result<(), Error> {
@@ -229,7 +175,7 @@ impl VmControl for Control<'_> {
 
     fn reset(&mut self, why: ShutdownCause) -> Result<(), Error> {
         self.vm
-            .reset(cause(why))
+            .reset(lifecycle::cause(why))
             .map_err(|e| Error::generic(e.to_string()))
     }
 
@@ -243,7 +189,7 @@ impl VmControl for Control<'_> {
     }
 
     fn quit(&mut self, why: ShutdownCause) {
-        self.vm.quit(cause(why));
+        self.vm.quit(lifecycle::cause(why));
     }
 
     fn set_action(&mut self, actions: SetActionArguments) -> Result<(), Error> {

@@ -22,6 +22,7 @@ use self::characters::SerialEnd;
 pub use self::characters::{CharFacts, Characters, MonitorEnd};
 pub use self::devices::{Backends, Card};
 pub use self::disks::{BlockFacts, Disks};
+pub use self::scsi::Unit;
 
 use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;

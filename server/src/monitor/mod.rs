@@ -22,3 +22,4 @@ mod websocket;
 
 pub use hub::{MonitorHub, Waker};
 pub use origin::WebSocketPolicy;
+pub(crate) use websocket::is_whole;

@@ -181,7 +181,7 @@ async fn read(
 }
 
 /// Whether no JSON text goes on beyond the end: all brackets and strings are closed.
-fn is_whole(text: &str) -> bool {
+pub(crate) fn is_whole(text: &str) -> bool {
     let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
     for byte in text.bytes() {
         match (quote, byte) {

@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `guests`.
+//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `sandbox`, `guests`.
 //!
 //! A chore installs what it needs from Debian's packages where it can, says what to install where
 //! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
   artefact     build what the WebAssembly back end's tests run
   web          build the page and go through it in a browser
+  sandbox      build the program with --sandbox, and the core that runs in it
   guests       fetch the guests' kernels and firmware only";
 
 fn main() -> Result<()> {
@@ -39,6 +40,7 @@ fn main() -> Result<()> {
         },
         Some("web") => web::test(),
         Some("artefact") => wasm::build_artefact(),
+        Some("sandbox") => sandbox(),
         Some("test") => suite::run_all(),
         Some("bench") => bench::run_all(),
         Some("guests") => {
@@ -64,4 +66,17 @@ fn main() -> Result<()> {
         Some(other) => bail!("no such chore: {other}\n{USAGE}"),
         None => bail!("{USAGE}"),
     }
+}
+
+/// The program with its sandbox, and the core beside it.
+fn sandbox() -> Result<()> {
+    shell::progress("building Ferrite with its sandbox");
+    let args = ["build", "--release", "--package", "ferrite"];
+    let sandbox = ["--features", "sandbox"];
+    shell::run("cargo", args.into_iter().chain(sandbox))?;
+    if !wasm::build_sandbox_core()? {
+        bail!("there is no core for the sandbox");
+    }
+    println!("target/release/ferrite --sandbox=memory=1G,time=3600 -M virt ...");
+    Ok(())
 }

@@ -65,6 +65,21 @@ pub fn run_all() -> Result<()> {
     fuzz::smoke(FUZZ_SECONDS)?;
     progress("booting real guests");
     guests::fetch()?;
+    if wasm::build_sandbox_core()? {
+        run(
+            "cargo",
+            [
+                "test",
+                "--quiet",
+                "--package",
+                "ferrite",
+                "--features",
+                "sandbox",
+                "--test",
+                "sandbox",
+            ],
+        )?;
+    }
     run(
         "cargo",
         ["build", "--quiet", "--release", "--package", "ferrite"],

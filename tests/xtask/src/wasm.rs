@@ -13,7 +13,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const FEATURES: &str = "-Ctarget-feature=+simd128";
 
 /// The packages that are part of a machine.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 13] = [
     "ferrite-ram",
     "ferrite-simd",
     "ferrite-ir",
@@ -26,6 +26,7 @@ const PACKAGES: [&str; 12] = [
     "ferrite-cli",
     "ferrite-qmp",
     "ferrite-jit",
+    "ferrite-monitor",
 ];
 
 /// Checks every package with the installed target of rustup where there is one, else with Debian's
@@ -91,6 +92,32 @@ pub fn build_module() -> Result<()> {
         "cargo",
         args.into_iter().chain([core.as_str(), "web/src/wasm"]),
     )
+}
+
+/// Builds the core for the sandbox into `target/wasm` and, where the program is built, beside that.
+/// False if no compiler here can do that.
+pub fn build_sandbox_core() -> Result<bool> {
+    progress("building the core for the sandbox");
+    let args = [
+        "build",
+        "--quiet",
+        "--profile",
+        "wasm",
+        "--package",
+        "ferrite-sandbox-core",
+    ];
+    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        progress(format!("left out: {}", what_is_missing()));
+        return Ok(false);
+    }
+    let made = format!("target/wasm/{TARGET}/wasm/ferrite_sandbox_core.wasm");
+    for folder in ["target/wasm", "target/release"] {
+        let folder = root().join(folder);
+        if folder.is_dir() {
+            std::fs::copy(root().join(&made), folder.join("ferrite-core.wasm"))?;
+        }
+    }
+    Ok(true)
 }
 
 /// Runs cargo for the target; false if no compiler here can do that.

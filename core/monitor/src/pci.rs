@@ -18,7 +18,8 @@ const CLASSES: &[(u16, &str)] = &[
 ];
 
 /// What is on the bus of this name.
-pub(super) fn bus(functions: &[FunctionInfo<'_>], name: &str) -> Vec<PciDeviceInfo> {
+#[must_use]
+pub fn bus(functions: &[FunctionInfo<'_>], name: &str) -> Vec<PciDeviceInfo> {
     let on_bus = functions.iter().filter(|f| f.bus_name == name);
     on_bus.map(|f| device(functions, f)).collect()
 }

@@ -129,7 +129,8 @@ const TYPES: &[Row] = &[
 ];
 
 /// Every type.
-pub(super) fn list() -> Vec<Type> {
+#[must_use]
+pub fn list() -> Vec<Type> {
     let property = |(name, kind, default): &(&'static str, &'static str, &'static str)| {
         let default: Value = serde_json::from_str(default).unwrap_or(json!(null));
         (*name, *kind, default)
