@@ -1,11 +1,15 @@
 // A person's way through the page, with a real Debian kernel.
 
 import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser, qmp, serve, shows, type } from "./page.js";
 
+const ROOT = new URL("../..", import.meta.url).pathname;
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 /** Where pictures for the README go, if they are wanted. */
 const PICTURES = process.env.PICTURES;
@@ -117,6 +121,32 @@ test("files go to the guest and come back", async () => {
   await page.close();
 });
 
+test("the machine's objects can be looked at, and its trace events heard", async () => {
+  const { page, errors } = await open("#machine=u-boot");
+  await shows(page, "U-Boot");
+  await page.getByRole("tab", { name: "Objects" }).click();
+  await page.getByRole("button", { name: "Read the machine’s objects" }).click();
+  await page.getByRole("treeitem", { name: "machine virt-10.0-machine" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator(".properties dt", { hasText: "gic-version" }).waitFor();
+  assert.match(await page.locator(".properties").textContent(), /gic-version string"3"/);
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("treeitem", { name: "unattached container" }).locator(".tree-label").click();
+  await page.getByRole("treeitem", { name: /pl011/ }).waitFor();
+  await accessible(page);
+
+  await page.getByRole("tab", { name: "Trace" }).click();
+  await page.getByRole("button", { name: "Read the trace events" }).click();
+  await page.getByLabel("Show events whose name has").fill("pl011");
+  await page.getByLabel("pl011_write").check();
+  await type(page, "");
+  await page.locator(".trace-log li", { hasText: "pl011_write" }).first().waitFor();
+  assert.equal(await page.locator(".trace-log li", { hasNotText: "pl011_write" }).count(), 0);
+  await accessible(page);
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
 test("a native client attaches to a machine that lets it, and to no other", async () => {
   const { page } = await open("#machine=u-boot");
   await shows(page, "U-Boot");
@@ -146,6 +176,56 @@ test("a native client attaches to a machine that lets it, and to no other", asyn
   const gone = new Promise((resolve) => client.addEventListener("close", resolve));
   await page.getByRole("button", { name: "Take it back" }).click();
   await gone;
+  await page.close();
+});
+
+const PYTHON = join(ROOT, "target/e2e-venv/bin/python");
+const FERRITE = process.env.FERRITE ?? join(ROOT, "target/release/ferrite");
+/** A client of QEMU's own Python package: attaches, looks, stops, continues. */
+const CLIENT = `
+import asyncio, sys
+from qemu.qmp import QMPClient
+async def main():
+    qmp = QMPClient("tab")
+    await qmp.connect(sys.argv[1])
+    for command in ("query-status", "stop", "query-status", "cont", "query-status"):
+        answer = await qmp.execute(command)
+        if answer:
+            print(answer["status"])
+    await qmp.disconnect()
+asyncio.run(main())
+`;
+
+/** Whether a program ends well, and what it says. */
+function run(program, ...args) {
+  return new Promise((resolve) => execFile(program, args, { timeout: 60_000 }, (error, stdout, stderr) => resolve({ good: !error, stdout, stderr })));
+}
+
+test("Python's qemu.qmp drives the machine in the tab, and needs the token for it", async (t) => {
+  if (!(await run(PYTHON, "-c", "import qemu.qmp")).good) return t.skip("qemu.qmp is not installed");
+  const folder = await mkdtemp(join(tmpdir(), "ferrite-attach-"));
+  const socket = join(folder, "qmp.sock");
+  const { page } = await open("#machine=u-boot");
+  await shows(page, "U-Boot");
+  await page.getByRole("tab", { name: "Clients" }).click();
+  await page.getByRole("button", { name: "Allow native clients" }).click();
+  const address = await page.locator(".address").textContent();
+
+  const refused = await run(FERRITE, "attach", address.replace(/offer=.*/, `offer=${"0".repeat(32)}`), `unix:${socket}`);
+  assert.equal(refused.good, false);
+  assert.match(refused.stderr, /403 no machine is offered/);
+
+  const attach = spawn(FERRITE, ["attach", address, `unix:${socket}`], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    await new Promise((resolve) => attach.stdout.once("data", resolve));
+    const told = await run(PYTHON, "-c", CLIENT, socket);
+    assert.equal(told.stdout, "running\npaused\nrunning\n", told.stderr);
+    const again = await run(PYTHON, "-c", CLIENT, socket);
+    assert.equal(again.stdout, "running\npaused\nrunning\n", again.stderr);
+  } finally {
+    attach.kill();
+    await rm(folder, { recursive: true });
+  }
   await page.close();
 });
 

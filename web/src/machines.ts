@@ -57,6 +57,18 @@ export const MACHINES: MachineSpec[] = [
     hint: "Upload a file, then mount -t 9p -o trans=virtio share /mnt && ls /mnt.",
   },
   {
+    id: "installer",
+    title: "Debian’s installer",
+    about: "The text installer of Debian 12, as it starts on a machine without anything: 70 MB to download, and some patience.",
+    facts: ["64-bit Arm, Cortex-A57", "768 MiB", "virtio network card"],
+    line: `${BOARD} -m 768 -nographic \\
+  -kernel installer.Image -initrd installer.cpio.gz \\
+  -append "console=ttyAMA0" \\
+  -netdev user,id=net0 -device virtio-net-device,netdev=net0`,
+    sources: {},
+    hint: "Its menus take arrows, Tab and Enter; Go Back leads to the main menu, and from there to a shell.",
+  },
+  {
     id: "u-boot",
     title: "U-Boot",
     about: "The boot loader as firmware, without any operating system: a prompt in a second.",

@@ -63,7 +63,15 @@ export interface Figures {
   state: string;
 }
 
+/** What trace events have told. */
+export interface Traced {
+  lines: string[];
+  /** Lines before these that were not kept. */
+  lost: number;
+}
+
 export type FromWorker =
+  | { type: "traced"; traced: Traced }
   | { type: "progress"; path: string; loaded: number; total: number | null }
   | { type: "started"; disks: DiskInfo[] }
   | { type: "output"; bytes: Uint8Array<ArrayBuffer> }

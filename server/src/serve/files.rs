@@ -48,20 +48,32 @@ pub struct Files {
     page: PathBuf,
     guests: Option<PathBuf>,
     isolated: bool,
+    policy: String,
     compressed: Mutex<Compressed>,
 }
 
 impl Files {
     /// Serves `page`, and `guests` below `/guests/`; `isolated` with the headers that give the page
-    /// threads and shared memory.
+    /// threads and shared memory. No other site may show it in a frame.
     #[must_use]
     pub fn new(page: PathBuf, guests: Option<PathBuf>, isolated: bool) -> Self {
         Self {
             page,
             guests,
             isolated,
+            policy: POLICY.to_owned(),
             compressed: Mutex::default(),
         }
+    }
+
+    /// The same, and pages of these origins may show it in a frame.
+    #[must_use]
+    pub fn framed_by(mut self, origins: &[String]) -> Self {
+        for origin in origins {
+            // The policy ends with whom it lets.
+            self.policy.push_str(&format!(" {origin}"));
+        }
+        self
     }
 
     /// Answers a request for a file.
@@ -70,14 +82,24 @@ impl Files {
         let response = response
             .with("X-Content-Type-Options", "nosniff")
             .with("Referrer-Policy", "no-referrer")
-            .with("Content-Security-Policy", POLICY)
-            .with("Cross-Origin-Resource-Policy", "same-origin");
+            .with("Content-Security-Policy", self.policy.as_str())
+            .with("Cross-Origin-Resource-Policy", self.shared_with());
         if !self.isolated {
             return response;
         }
         response
             .with("Cross-Origin-Opener-Policy", "same-origin")
             .with("Cross-Origin-Embedder-Policy", "require-corp")
+    }
+
+    /// Whose pages may load the files: an isolated page loads a frame of another site only if that
+    /// says so.
+    fn shared_with(&self) -> &'static str {
+        if self.policy == POLICY {
+            "same-origin"
+        } else {
+            "cross-origin"
+        }
     }
 
     fn find(&self, request: &Request) -> Result<Response, Response> {

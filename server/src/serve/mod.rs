@@ -71,7 +71,8 @@ fn serve(options: ServeOptions) -> io::Result<()> {
         println!("http://{address}/{query}");
         let server = Arc::new(Server {
             gate: Gate::new(options.token, options.hosts),
-            files: Files::new(options.page, options.guests, options.isolated),
+            files: Files::new(options.page, options.guests, options.isolated)
+                .framed_by(&options.embedders),
             relay: Relay::default(),
         });
         accept(listener, &server).await;

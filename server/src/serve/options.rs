@@ -11,6 +11,7 @@ usage: ferrite serve [options]
 -guests FOLDER        kernels, initial RAM disks and images, under /guests/
 -token TEXT           what a client has to know; needed beyond loopback
 -host NAME            another name by which clients may address the server
+-embed ORIGIN         a site whose pages may show this one in a frame, such as https://a.example
 -no-isolation         without the headers that give the page threads
 
 It prints the page's address and serves until it is interrupted.
@@ -43,6 +44,8 @@ pub struct ServeOptions {
     pub token: Option<String>,
     /// Names by which clients may address the server, beside `localhost`.
     pub hosts: Vec<String>,
+    /// Sites whose pages may show this one in a frame.
+    pub embedders: Vec<String>,
     /// Whether the page gets the headers that isolate it.
     pub isolated: bool,
 }
@@ -59,6 +62,9 @@ pub enum OptionError {
     /// An address that cannot be read.
     #[error("-listen {0}: not an address and a port, such as 127.0.0.1:8642")]
     Address(String),
+    /// A site that is not one.
+    #[error("-embed {0}: not an origin, such as https://a.example")]
+    Origin(String),
     /// A token that is too easily guessed or cannot stand in an address.
     #[error("-token: use at least {MIN_TOKEN} letters, digits, '-' and '_'")]
     Token,
@@ -75,6 +81,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
         guests: None,
         token: None,
         hosts: Vec::new(),
+        embedders: Vec::new(),
         isolated: true,
     };
     let mut args = args.into_iter();
@@ -93,6 +100,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
             "guests" => options.guests = Some(argument()?.into()),
             "token" => options.token = Some(token(argument()?)?),
             "host" => options.hosts.push(argument()?),
+            "embed" => options.embedders.push(origin(argument()?)?),
             "no-isolation" => options.isolated = false,
             "h" | "help" => return Ok(Asked::Help(HELP)),
             _ => return Err(OptionError::Unknown(option)),
@@ -108,6 +116,17 @@ fn token(text: String) -> Result<String, OptionError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let good = text.len() >= MIN_TOKEN && text.bytes().all(plain);
     good.then_some(text).ok_or(OptionError::Token)
+}
+
+/// An origin that may stand in a header.
+fn origin(text: String) -> Result<String, OptionError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    let host = ["https://", "http://"]
+        .into_iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let good = host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain));
+    good.then_some(text.clone())
+        .ok_or(OptionError::Origin(text))
 }
 
 #[cfg(test)]
@@ -137,6 +156,13 @@ mod tests {
             read("-page"),
             Err(OptionError::NeedsArgument("-page".into()))
         );
+        assert!(read("-embed https://a.example:8443").is_ok());
+        for bad in ["a.example", "https://", "https://a;b", "https://a/b"] {
+            assert_eq!(
+                read(&format!("-embed {bad}")),
+                Err(OptionError::Origin(bad.into()))
+            );
+        }
         assert_eq!(read("-listen x"), Err(OptionError::Address("x".into())));
     }
 }

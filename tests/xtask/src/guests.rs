@@ -13,6 +13,9 @@ use crate::shell::root;
 /// U-Boot for `virt`, in its package.
 const U_BOOT: &str = "usr/lib/u-boot/qemu_arm64/u-boot.bin";
 
+/// Debian's installer as text, in its package.
+const INSTALLER: &str = "usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64";
+
 /// A kernel and its initramfs.
 pub struct Kernel {
     /// The arm64 Image, as packaged.
@@ -49,12 +52,16 @@ pub fn fetch() -> Result<Guests> {
     })
 }
 
-/// Fetches the guests of the page's gallery: two kernels, and U-Boot.
-pub fn fetch_gallery() -> Result<([Kernel; 2], PathBuf)> {
+/// Fetches the guests of the page's gallery: two kernels, the installer, and U-Boot.
+pub fn fetch_gallery() -> Result<([Kernel; 3], PathBuf)> {
     let source = Source::open()?;
     let u_boot = source.apt.unpack("u-boot-qemu", Some("bookworm"))?;
     Ok((
-        [source.cloud_6_1()?, source.generic_6_1()?],
+        [
+            source.cloud_6_1()?,
+            source.generic_6_1()?,
+            source.installer()?,
+        ],
         u_boot.join(U_BOOT),
     ))
 }
@@ -88,6 +95,25 @@ impl Source {
 
     fn generic_6_1(&self) -> Result<Kernel> {
         self.kernel("generic-6.1", "linux-image-arm64", "bookworm")
+    }
+
+    /// Debian 12's installer: its kernel, and the initramfs that it is.
+    fn installer(&self) -> Result<Kernel> {
+        let package = self
+            .apt
+            .unpack("debian-installer-12-netboot-arm64", Some("bookworm"))?;
+        let dir = root().join("target/guests");
+        let kernel = Kernel {
+            image: dir.join("installer.Image"),
+            initrd: dir.join("installer.cpio.gz"),
+        };
+        let from = package.join(INSTALLER);
+        for (name, to) in [("linux", &kernel.image), ("initrd.gz", &kernel.initrd)] {
+            if !to.exists() {
+                fs::copy(from.join(name), to)?;
+            }
+        }
+        Ok(kernel)
     }
 
     /// The kernel that the dependency package `meta` of `suite` leads to.

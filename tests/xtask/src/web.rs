@@ -24,6 +24,12 @@ pub fn build() -> Result<()> {
     run_in("web", "npm", ["run", "--silent", "build"])
 }
 
+/// Builds the JavaScript package into `web/package/dist`, after [`build`].
+fn package() -> Result<()> {
+    progress("building the JavaScript package");
+    run_in("web", "npm", ["run", "--silent", "package"])
+}
+
 /// Puts the guests of the gallery into a folder of their own and returns it.
 pub fn guests() -> Result<PathBuf> {
     let dir = root().join("target/playground/guests");
@@ -82,6 +88,7 @@ pub fn test() -> Result<()> {
         return Ok(());
     }
     build()?;
+    package()?;
     guests()?;
     run(
         "cargo",

@@ -1,22 +1,15 @@
 // The page's end of a machine's worker.
 
-import type { FromWorker, ToWorker } from "../protocol";
-import type { Config } from "../state";
+import type { FromWorker, StartMessage, ToWorker } from "../protocol";
 
 /** A worker with a machine in it. */
 export class Session {
   private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module", name: "machine" });
 
-  constructor(config: Config, hear: (message: FromWorker) => void) {
+  constructor(start: Omit<StartMessage, "type">, hear: (message: FromWorker) => void) {
     this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => hear(data);
     this.worker.onerror = (event) => hear({ type: "failed", text: event.message || "the machine's worker could not be started" });
-    this.tell({
-      type: "start",
-      line: config.line,
-      sources: config.sources,
-      guests: new URL("guests/", new URL(".", location.href)).href,
-      ...(config.keep && { keep: config.keep }),
-    });
+    this.tell({ type: "start", ...start });
   }
 
   tell(message: ToWorker, transfer: Transferable[] = []): void {
@@ -26,8 +19,13 @@ export class Session {
   /** Opens a QMP conversation; JSON texts go both ways over the port. */
   qmp(): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    this.tell({ type: "qmp", port: port2 }, [port2]);
+    this.attach(port2);
     return port1;
+  }
+
+  /** Lets whoever has the other end of this port talk QMP. */
+  attach(port: MessagePort): void {
+    this.tell({ type: "qmp", port }, [port]);
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 // A machine on the page: terminal, tabs beside it, actions above.
 
+import { Embed, isEmbedded } from "../embed";
 import type { DiskInfo, FromWorker } from "../protocol";
 import { type Config, write } from "../state";
 import { bytes, copy, h, save } from "../ui/dom";
@@ -7,10 +8,12 @@ import { tabs } from "../ui/tabs";
 import { QmpConsole } from "./console";
 import { FiguresPanel } from "./figures";
 import { FilesPanel } from "./files";
+import { ObjectsPanel } from "./objects";
 import { Qmp } from "./qmp";
 import { RelayPanel } from "./relay";
 import { Screen } from "./terminal";
 import { Session } from "./session";
+import { TracesPanel } from "./traces";
 
 /** The common actions: label, QMP command. */
 const ACTIONS: [string, string][] = [
@@ -25,19 +28,26 @@ export class MachineView {
   private readonly screen = new Screen((bytes) => this.session.tell({ type: "input", bytes }));
   private readonly files = new FilesPanel((message) => this.session.tell(message));
   private readonly figures = new FiguresPanel();
+  private readonly objects = new ObjectsPanel();
+  private readonly traces = new TracesPanel();
   private readonly relay = new RelayPanel(() => this.session.qmp(), (n) => this.indicate(n));
   private readonly state = h("span", { class: "badge", "data-state": "loading", role: "status" }, "loading");
   private readonly remote = h("span", { class: "badge remote", hidden: true, role: "status" });
   private readonly loading = h("ul", { class: "loading", "aria-label": "Downloads" });
   private readonly message = h("div", { class: "message", hidden: true, role: "alert" });
   private readonly consoleBox = h("div", { class: "fill" });
+  private readonly embed = new Embed({
+    state: () => this.state.dataset["state"] ?? "loading",
+    input: (bytes) => this.session.tell({ type: "input", bytes }),
+    attach: (port) => this.session.attach(port),
+  });
   private readonly disks = h("section", { class: "disks", "aria-label": "Disks" });
 
   constructor(private readonly config: Config, leave: () => void) {
     const actions = ACTIONS.map(([label, command]) => h("button", { onclick: () => void this.console.run(command) }, label));
     const bar = h(
       "div", { class: "machine-bar" },
-      h("button", { class: "quiet", onclick: leave }, "← Machines"),
+      isEmbedded() ? null : h("button", { class: "quiet", onclick: leave }, "← Machines"),
       h("h1", {}, config.title), this.state, this.remote,
       h("div", { class: "actions", role: "toolbar", "aria-label": "Machine" }, ...actions),
     );
@@ -45,6 +55,8 @@ export class MachineView {
       ["Terminal", h("div", { class: "phone-terminal" })],
       ["QMP", this.consoleBox],
       ["Figures", this.figures.element],
+      ["Objects", this.objects.element],
+      ["Trace", this.traces.element],
       ["Files", this.files.element],
       ["Details", this.details()],
       ["Clients", this.relay.element],
@@ -56,10 +68,14 @@ export class MachineView {
 
   /** Starts the machine, at first or again. */
   private boot(): [Session, Qmp, QmpConsole] {
-    this.session = new Session(this.config, (message) => this.hear(message));
+    const { line, sources, keep } = this.config;
+    const guests = new URL("guests/", new URL(".", location.href)).href;
+    this.session = new Session({ line, sources, guests, ...(keep && { keep }) }, (message) => this.hear(message));
     this.qmp = new Qmp(this.session.qmp());
     this.console = new QmpConsole(this.qmp);
     this.consoleBox.replaceChildren(this.console.element);
+    this.objects.use(this.qmp);
+    this.traces.use(this.qmp);
     return [this.session, this.qmp, this.console];
   }
 
@@ -73,12 +89,17 @@ export class MachineView {
   }
 
   end(): void {
+    this.embed.end();
+    this.stop();
+  }
+
+  private stop(): void {
     this.relay.revoke();
     this.session.end();
   }
 
   private restart(): void {
-    this.end();
+    this.stop();
     this.message.hidden = true;
     this.setState("loading");
     this.boot();
@@ -88,6 +109,7 @@ export class MachineView {
     if (this.state.dataset["state"] === state) return;
     this.state.dataset["state"] = state;
     this.state.textContent = state;
+    this.embed.state(state);
   }
 
   private indicate(clients: number | null): void {
@@ -104,10 +126,13 @@ export class MachineView {
         this.setState("running");
         return this.showDisks(message.disks);
       case "output":
+        this.embed.output(message.bytes);
         return this.screen.write(message.bytes);
       case "figures":
         this.setState(message.figures.state);
         return this.figures.show(message.figures);
+      case "traced":
+        return this.traces.told(message.traced);
       case "files":
         return this.files.show(message.files);
       case "exported":
@@ -122,6 +147,7 @@ export class MachineView {
       case "failed":
         this.loading.replaceChildren();
         this.setState("failed");
+        this.embed.failed(message.text);
         return this.say(message.text, [["Start again", () => this.restart()]]);
       case "ended":
         this.setState("off");

@@ -1,7 +1,7 @@
 // The machine's worker: runs it in slices and answers what it asks in between.
 
 import init, { type Machine, MachineSetup } from "../wasm/ferrite";
-import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker } from "../protocol";
+import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker, Traced } from "../protocol";
 import { type OpenDisk, Disks } from "./disks";
 import { openStorage } from "./disk";
 import { readWhole, sourceOf } from "./files";
@@ -160,6 +160,8 @@ class Run {
         port.postMessage(line);
       }
     }
+    const traced = this.machine.traces();
+    if (traced) tell({ type: "traced", traced: JSON.parse(traced) as Traced });
     while (this.machine.qmp_receive(this.own)) {
       // Nobody reads these.
     }
