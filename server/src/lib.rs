@@ -8,6 +8,7 @@
 //! - [`monitor`]: QMP sessions over sockets, WebSockets and standard streams;
 //! - [`console`], [`human`]: the human monitor on the terminal and elsewhere;
 //! - [`chardev`], [`backend`]: the host's end of serial ports, disks, folders and random numbers;
+//! - [`qtest`]: test tools that drive devices;
 //! - [`serve`]: the playground's page, and the relay to machines in browser tabs;
 //! - `sandbox` (a feature): machines inside WebAssembly, for guests that nobody vouches for;
 //! - [`attach`]: a monitor behind a WebSocket on a socket of this host;
@@ -29,6 +30,7 @@ pub mod launch;
 pub mod monitor;
 pub mod net;
 pub mod process;
+pub mod qtest;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -55,6 +55,8 @@ impl Host {
                 Slice::Busy => {}
                 Slice::Idle { until } => {
                     let now = self.vm.board().now();
+                    // Time that a test tool has in its hands does not go by.
+                    let until = until.filter(|_| !self.vm.cpus_are_held());
                     let timer = until.map(|at| at.0.saturating_sub(now.0));
                     let due = [timer, self.monitors.events.next_due_ns()]
                         .into_iter()
@@ -93,6 +95,11 @@ impl Host {
             &self.waker,
         );
         ferrite_qmp::jobs::step(&mut control);
+        if let Some(qtest) = &mut self.monitors.qtest
+            && qtest.serve(&mut self.vm)
+        {
+            self.waker.wake_in(SLOW_READER);
+        }
         announce(&mut self.vm, &mut self.facts, &self.monitors.events);
     }
 }

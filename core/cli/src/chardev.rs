@@ -54,6 +54,8 @@ pub enum Address {
     Tcp(String),
     /// A path.
     Unix(PathBuf),
+    /// A socket that the process was started with, by its descriptor.
+    Descriptor(i32),
 }
 
 /// A socket, before it is opened.
@@ -107,19 +109,16 @@ fn ring(kv: &mut KeyVal) -> Result<ChardevKind, ArgError> {
 
 /// The keys of a socket, from a `-chardev` or the tail of a short form.
 fn socket(kv: &mut KeyVal) -> Result<SocketSpec, ArgError> {
-    let address = match (kv.take("path"), kv.take("port")) {
-        (Some(path), None) => Address::Unix(path.into()),
-        (None, Some(port)) => tcp(&kv.take("host").unwrap_or_default(), &port),
-        _ => return Err(kv.invalid("path", "a path, or a host and a port")),
+    let address = match (kv.take("path"), kv.take("port"), kv.take("fd")) {
+        (Some(path), None, None) => Address::Unix(path.into()),
+        (None, Some(port), None) => tcp(&kv.take("host").unwrap_or_default(), &port),
+        (None, None, Some(fd)) => match fd.parse() {
+            Ok(number @ 0..) => Address::Descriptor(number),
+            _ => return Err(kv.invalid("fd", "the number of a descriptor")),
+        },
+        _ => return Err(kv.invalid("path", "a path, a host and a port, or a descriptor")),
     };
-    for refused in [
-        "fd",
-        "tls-creds",
-        "reconnect",
-        "reconnect-ms",
-        "telnet",
-        "tn3270",
-    ] {
+    for refused in ["tls-creds", "reconnect", "reconnect-ms", "telnet", "tn3270"] {
         if let Some(value) = kv.take(refused)
             && value != "off"
             && value != "0"
@@ -248,6 +247,13 @@ mod tests {
             panic!()
         };
         assert_eq!(socket.address, Address::Tcp("[::1]:4444".into()));
+        let spec = ChardevSpec::parse("socket,id=c,fd=25,server=on,wait=off").unwrap();
+        let ChardevKind::Socket(socket) = spec.kind else {
+            panic!()
+        };
+        assert_eq!(socket.address, Address::Descriptor(25));
+        assert!(ChardevSpec::parse("socket,id=c,fd=-1").is_err());
+        assert!(ChardevSpec::parse("socket,id=c,fd=1,path=p").is_err());
         assert!(ChardevSpec::parse("ringbuf,id=r,size=1000").is_err());
         assert!(ChardevSpec::parse("stdio").is_err());
         assert!(ChardevSpec::parse("file,id=f,path=x,nonsense=1").is_err());

@@ -114,6 +114,10 @@ pub struct CommandLine {
     pub chardevs: Vec<ChardevSpec>,
     /// `-serial`, in order.
     pub serials: Vec<CharTarget>,
+    /// `-qtest`.
+    pub qtest: Option<CharTarget>,
+    /// `-qtest-log`.
+    pub qtest_log: Option<PathBuf>,
     /// `-monitor`, `-qmp` and `-mon`.
     pub monitors: Vec<(CharTarget, MonitorMode)>,
     /// `-global virtio-mmio.force-legacy`; QEMU's default is on.
@@ -142,6 +146,8 @@ pub struct CommandLine {
     pub preconfig: bool,
     /// `-trace`: names of trace points, in which `*` stands for anything.
     pub trace: Vec<String>,
+    /// `-trace events=`: a file of such names, one a line.
+    pub trace_events: Option<PathBuf>,
     /// `-trace file=`.
     pub trace_file: Option<PathBuf>,
     /// `-D`.
@@ -200,7 +206,7 @@ fn information(name: &str, argument: &str) -> Option<String> {
         "cpu" if asks => {
             "Available CPUs:\n  cortex-a53\n  cortex-a57\n  cortex-a72\n  max\n".to_owned()
         }
-        "accel" if asks => "Accelerators supported in this binary:\ntcg\n".to_owned(),
+        "accel" if asks => "Accelerators supported in this binary:\nqtest\ntcg\n".to_owned(),
         "device" if asks => DRIVERS
             .iter()
             .map(|driver| {
@@ -312,6 +318,8 @@ impl CommandLine {
             "qmp" => self
                 .monitors
                 .push((CharTarget::parse("qmp", &argument)?, MonitorMode::Control)),
+            "qtest" => self.qtest = Some(CharTarget::parse("qtest", &argument)?),
+            "qtest-log" => self.qtest_log = Some(argument.into()),
             "mon" => self.mon(&argument)?,
             "S" => self.stopped = true,
             "nographic" => self.nographic = true,
@@ -321,6 +329,32 @@ impl CommandLine {
             "action" => self.action(&argument)?,
             "daemonize" => self.daemonize = true,
             "display" => KeyVal::parse("display", &argument, "type")?.accept("type", &["none"])?,
+            // Management tools say these always; only what changes nothing here is accepted.
+            "audiodev" => {
+                let mut kv = KeyVal::parse("audiodev", &argument, "driver")?;
+                kv.accept("driver", &["none"])?;
+                kv.take("id");
+                kv.finish()?;
+            }
+            "boot" => {
+                let mut kv = KeyVal::parse("boot", &argument, "order")?;
+                kv.accept("strict", &["on", "off"])?;
+                kv.accept("menu", &["off"])?;
+                kv.finish()?;
+            }
+            "overcommit" => {
+                let mut kv = KeyVal::parse("overcommit", &argument, "")?;
+                kv.accept("mem-lock", &["off"])?;
+                kv.accept("cpu-pm", &["off"])?;
+                kv.finish()?;
+            }
+            "msg" => {
+                let mut kv = KeyVal::parse("msg", &argument, "")?;
+                kv.accept("timestamp", &["on", "off"])?;
+                kv.accept("guest-name", &["off"])?;
+                kv.finish()?;
+            }
+            "audio" => KeyVal::parse("audio", &argument, "driver")?.accept("driver", &["none"])?,
             "name" => {
                 let mut kv = KeyVal::parse("name", &argument, "guest")?;
                 self.name = kv.take("guest");
@@ -332,6 +366,10 @@ impl CommandLine {
             "trace" => {
                 let mut kv = KeyVal::parse("trace", &argument, "enable")?;
                 self.trace.extend(kv.take_all("enable"));
+                self.trace_events = kv
+                    .take("events")
+                    .map(PathBuf::from)
+                    .or(self.trace_events.take());
                 self.trace_file = kv
                     .take("file")
                     .map(PathBuf::from)
@@ -355,6 +393,8 @@ impl CommandLine {
             Some(_) => return Err(kv.invalid("mode", "'readline' or 'control'").into()),
         };
         kv.accept("pretty", &["off"])?;
+        // Nothing speaks of a monitor by its name.
+        kv.take("id");
         kv.finish()?;
         self.monitors.push((CharTarget::Existing(chardev), mode));
         Ok(())

@@ -1,5 +1,7 @@
 //! `-M`, `-cpu`, `-smp`, `-m`, `-rtc`, `-uuid`: the machine itself.
 
+use std::path::PathBuf;
+
 use ferrite_vm::GicVersion;
 use ferrite_vm::config::GICV3_MAX_CPUS;
 
@@ -32,6 +34,8 @@ pub struct AccelOptions {
     pub backend: CodeBackend,
     /// `tb-size=`: MiB of translated code to keep.
     pub code_mebibytes: Option<u32>,
+    /// `qtest`: no CPU runs, and a test tool has time in its hands.
+    pub qtest: bool,
 }
 
 /// What the machine is.
@@ -51,6 +55,12 @@ pub struct MachineOptions {
     pub topology: Topology,
     /// No machine at all.
     pub none: bool,
+    /// `memory-backend=`: the object that the RAM is described by.
+    pub memory_backend: Option<String>,
+    /// `dumpdtb=`: where to write the device tree, and leave.
+    pub dump_dtb: Option<PathBuf>,
+    /// Whether its size was given by `-m`.
+    pub ram_given: bool,
     /// Bytes of RAM.
     pub ram: u64,
     /// The machine's UUID, if one was given.
@@ -96,6 +106,9 @@ impl Default for MachineOptions {
             cpus: 1,
             topology: Topology::default(),
             none: false,
+            memory_backend: None,
+            dump_dtb: None,
+            ram_given: false,
             ram: DEFAULT_RAM,
             uuid: None,
             wall_offset: 0,
@@ -120,7 +133,11 @@ impl MachineOptions {
         }
         self.its = kv.take_bool("its")?.unwrap_or(self.its);
         // Of a list, the first that there is.
-        kv.accept("accel", &["tcg", "kvm:tcg", "hvf:tcg"])?;
+        match kv.take("accel").as_deref() {
+            None | Some("tcg" | "kvm:tcg" | "hvf:tcg") => {}
+            Some("qtest") => self.accel.qtest = true,
+            Some(_) => return Err(kv.invalid("accel", "tcg or qtest").into()),
+        }
         // What the board does not have may be asked to be absent.
         for absent in [
             "virtualization",
@@ -135,13 +152,22 @@ impl MachineOptions {
             kv.accept(absent, &["off"])?;
         }
         kv.accept("iommu", &["none"])?;
+        self.dump_dtb = kv
+            .take("dumpdtb")
+            .map(PathBuf::from)
+            .or(self.dump_dtb.take());
+        self.memory_backend = kv.take("memory-backend").or(self.memory_backend.take());
         Ok(kv.finish()?)
     }
 
     /// `-accel`.
     pub fn accel(&mut self, text: &str) -> Result<(), CliError> {
         let mut kv = KeyVal::parse("accel", text, "accel")?;
-        kv.accept("accel", &["tcg"])?;
+        match kv.take("accel").as_deref() {
+            None | Some("tcg") => {}
+            Some("qtest") => self.accel.qtest = true,
+            Some(_) => return Err(kv.invalid("accel", "tcg or qtest").into()),
+        }
         kv.accept("thread", &["single"])?;
         self.accel.backend = match kv.take("backend").as_deref() {
             None => CodeBackend::Best,
@@ -234,6 +260,7 @@ impl MachineOptions {
                 return Err(CliError::ZeroMemory(text.to_owned()));
             }
             self.ram = size.checked_next_multiple_of(8192).unwrap_or(u64::MAX);
+            self.ram_given = true;
         }
         Ok(kv.finish()?)
     }

@@ -25,13 +25,13 @@ pub const OPTIONS: &[OptionRow] = &[
     row("version", "", "print the version and leave"),
     row(
         "M",
-        "virt[,gic-version=2|3]",
+        "virt[,gic-version=2|3][,memory-backend=ID][,dumpdtb=FILE]",
         "choose the machine ('help' lists them)",
     ),
     row("machine", "virt[,gic-version=2|3]", "the same as -M"),
     row(
         "accel",
-        "tcg[,backend=interp|x64|cranelift|wasm][,tb-size=MiB]",
+        "tcg[,backend=interp|x64|cranelift|wasm][,tb-size=MiB]|qtest",
         "choose how the CPUs run",
     ),
     row("cpu", "MODEL", "choose the CPU model ('help' lists them)"),
@@ -121,6 +121,16 @@ pub const OPTIONS: &[OptionRow] = &[
         "connect a QMP monitor: stdio, unix:PATH,server=on,wait=off, tcp:HOST:PORT,…[,websocket=on]",
     ),
     row(
+        "qtest",
+        "DEV",
+        "connect a test tool that speaks QEMU's qtest protocol",
+    ),
+    row(
+        "qtest-log",
+        "FILE",
+        "where what a test tool says is noted instead of the error output; none for nowhere",
+    ),
+    row(
         "mon",
         "[chardev=]ID[,mode=control|readline]",
         "connect a monitor to a chardev",
@@ -139,6 +149,23 @@ pub const OPTIONS: &[OptionRow] = &[
         "accepted: there are no configuration files",
     ),
     row("display", "none", "no display"),
+    row("audio", "none", "no sound"),
+    row("audiodev", "none,id=ID", "accepted: there is no sound"),
+    row(
+        "boot",
+        "strict=on|off",
+        "accepted: the board starts what it is given",
+    ),
+    row(
+        "overcommit",
+        "[mem-lock=off][,cpu-pm=off]",
+        "accepted: memory is not locked, and idle CPUs sleep",
+    ),
+    row(
+        "msg",
+        "timestamp=on|off",
+        "accepted: messages carry no time",
+    ),
     row("no-reboot", "", "leave instead of rebooting"),
     row(
         "no-shutdown",
@@ -171,8 +198,8 @@ pub const OPTIONS: &[OptionRow] = &[
     row("no-acpi", "", "accepted: there is no ACPI"),
     row(
         "trace",
-        "[enable=]PATTERN[,file=FILE]",
-        "turn on trace points ('help' lists them)",
+        "[[enable=]PATTERN][,events=FILE][,file=FILE]",
+        "turn on trace points ('help' lists them); a file named *.json is for trace viewers",
     ),
     row("d", "ITEM,…", "log: in_asm, op, int ('help' lists them)"),
     row(

@@ -37,6 +37,14 @@ points! {
     GuestCpuReset "guest_cpu_reset" true;
     /// A processor called the board's firmware (PSCI).
     PsciCall "arm_psci_call" true;
+    /// A processor asked the others to forget translations of addresses or code.
+    TlbMaintenance "tlb_maintenance" true;
+    /// Guest code was translated during a processor's turn.
+    TranslateBlock "translate_block" true;
+    /// All translated code was thrown away during a processor's turn.
+    TbFlush "tb_flush" true;
+    /// Translated code was overwritten during a processor's turn.
+    TbInvalidate "tb_invalidate" true;
     /// An interrupt line of a device changed.
     GicSetIrq "gic_set_irq" false;
     /// A processor read a register of the interrupt controller.

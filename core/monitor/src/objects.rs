@@ -6,6 +6,11 @@ use ferrite_qmp::qom::Object;
 use ferrite_vm::Vm;
 use serde_json::Value;
 
+/// The affinity fields of MPIDR_EL1.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+/// Firmware is called by HVC: QEMU's number for that.
+const PSCI_BY_HVC: u32 = 2;
+
 /// What only the host knows of a device, added to the object that describes it.
 pub type Detail<'a> = dyn Fn(&FunctionInfo<'_>, Object) -> Object + 'a;
 
@@ -61,21 +66,44 @@ fn gic_version(vm: &Vm) -> &'static str {
 /// CPUs and the board's own devices.
 fn unattached(vm: &Vm) -> Object {
     let mut container = Object::new("unattached", "container");
-    let cpus = vm.cpus().len();
-    for n in 0..cpus {
-        let object = Object::new(format!("device[{n}]"), "arm-cpu")
+    let (cpus, devices) = (vm.cpus().len(), vm.board().devices());
+    for (n, cpu) in vm.cpus().iter().enumerate() {
+        let kind = format!("{}-arm-cpu", cpu.model().name);
+        let object = Object::new(format!("device[{n}]"), kind)
             .with("realized", "bool", true)
+            .with("hotplugged", "bool", false)
             .with("hotpluggable", "bool", true)
             .with("core-id", "int32", n as i64)
+            .with("mp-affinity", "uint64", cpu.mpidr() & AFFINITY)
+            .with("aarch64", "bool", true)
+            .with("has_el2", "bool", false)
+            .with("has_el3", "bool", false)
+            .with("psci-conduit", "uint32", PSCI_BY_HVC)
             .with("start-powered-off", "bool", n != 0);
         container = container.holding(object);
     }
-    for (n, device) in vm.board().devices().into_iter().enumerate() {
-        let object = Object::new(format!("device[{}]", cpus + n), device.kind)
+    let gic = format!("device[{}]", cpus + devices.len());
+    for (n, device) in devices.into_iter().enumerate() {
+        let mut object = Object::new(format!("device[{}]", cpus + n), device.kind)
             .with("realized", "bool", true)
+            .with("hotplugged", "bool", false)
             .with("hotpluggable", "bool", false);
+        for (pin, spi) in device.spis.iter().enumerate() {
+            let line = format!("/machine/unattached/{gic}/unnamed-gpio-in[{spi}]");
+            object = object.with(format!("sysbus-irq[{pin}]"), "link<irq>", line);
+        }
         container = container.holding(object);
     }
+    let kind = match gic_version(vm) {
+        "3" => "arm-gicv3",
+        _ => "arm_gic",
+    };
+    let gic = Object::new(gic, kind)
+        .with("realized", "bool", true)
+        .with("hotplugged", "bool", false)
+        .with("hotpluggable", "bool", false)
+        .with("num-cpu", "uint32", cpus);
+    container = container.holding(gic);
     container
 }
 

@@ -64,6 +64,8 @@ const TYPES: &[Row] = &[
     ("cortex-a72-arm-cpu", "arm-cpu", false, &[]),
     ("max-arm-cpu", "arm-cpu", false, &[]),
     ("sys-bus-device", "device", true, &[]),
+    ("arm_gic", "sys-bus-device", false, &[]),
+    ("arm-gicv3", "sys-bus-device", false, &[]),
     ("gpex-pcihost", "sys-bus-device", false, &[]),
     ("pl011", "sys-bus-device", false, &[CHAR]),
     ("pl031", "sys-bus-device", false, &[]),

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::io;
 
 use ferrite_machine::trace::Trace;
+use serde_json::Value;
 
 use crate::dump::{CpuState, DumpState};
 
 use crate::devices::DeviceControl;
 use crate::error::Error;
 use crate::jobs::Jobs;
+use crate::qom::Property;
 use crate::schema::{
     AcceleratorInfo, AddfdInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats,
     ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn, CommandLineOptionInfo,
@@ -268,6 +270,15 @@ pub trait HostControl {
     /// The objects that were made: id and type.
     fn objects(&self) -> Vec<(String, ObjectType)> {
         Vec::new()
+    }
+    /// The properties of an object that was made.
+    fn object_properties(&self, _id: &str) -> Vec<Property> {
+        Vec::new()
+    }
+    /// Sets a property, which it has and whose value is of the right type, of an object that was
+    /// made.
+    fn object_set(&mut self, _id: &str, _property: &str, _value: Value) -> Result<(), Error> {
+        Err(Error::unsupported())
     }
     /// The threads for devices' work.
     fn iothreads(&self) -> Vec<IOThreadInfo> {

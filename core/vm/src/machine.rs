@@ -4,6 +4,7 @@ use ferrite_aarch64::cpu::Cpu;
 use ferrite_aarch64::log::Log;
 use ferrite_aarch64::platform::Platform;
 use ferrite_ir::Accelerator;
+use ferrite_ir::engine::Stats;
 use ferrite_machine::device::MachineRequest;
 use ferrite_machine::trace::Point;
 use ferrite_machine::{ResetKind, VirtualTime};
@@ -182,6 +183,9 @@ pub struct Vm {
     policy: Policy,
     ended: bool,
     failed: bool,
+    /// No CPU runs: test tools work with the devices.
+    held: bool,
+    device_tree: Vec<u8>,
     events: Vec<VmEvent>,
 }
 
@@ -201,6 +205,8 @@ impl Vm {
             policy: Policy::default(),
             ended: false,
             failed: false,
+            held: false,
+            device_tree: Vec::new(),
             events: Vec::new(),
         };
         vm.reset_all(ResetKind::Cold)?;
@@ -268,6 +274,23 @@ impl Vm {
     /// Lets another engine run the guest from now on. What the present one has translated is lost.
     pub fn set_engine(&mut self, engine: Accelerator) {
         self.engine = engine;
+    }
+
+    /// The device tree as it was given to the guest at the last reset.
+    #[must_use]
+    pub fn device_tree(&self) -> &[u8] {
+        &self.device_tree
+    }
+
+    /// Never lets a CPU run from now on: devices work, for who drives them from outside.
+    pub fn hold_cpus(&mut self) {
+        self.held = true;
+    }
+
+    /// Whether no CPU ever runs.
+    #[must_use]
+    pub fn cpus_are_held(&self) -> bool {
+        self.held
     }
 
     /// Takes what happened since the last call.
@@ -354,7 +377,8 @@ impl Vm {
     fn reset_all(&mut self, kind: ResetKind) -> Result<(), BootError> {
         self.board.reset(kind);
         self.engine.flush();
-        let start = self.boot.load(&self.board, kind)?;
+        let (start, device_tree) = self.boot.load(&self.board, kind)?;
+        self.device_tree = device_tree;
         for cpu in &mut self.cpus {
             cpu.reset(0);
         }
@@ -374,6 +398,10 @@ impl Vm {
             return Slice::Stopped;
         }
         let mut until = self.board.run_timers();
+        if self.held {
+            self.obey_requests();
+            return Slice::Idle { until };
+        }
         let mut busy = false;
         for index in 0..self.cpus.len() {
             self.update_inputs(index);
@@ -424,8 +452,26 @@ impl Vm {
         if cpu.halted().is_some() {
             return false;
         }
+        let before = self.board.trace().any().then(|| self.engine.stats());
         cpu.run(&mut self.engine, &mut self.board, SLICE);
+        if let Some(before) = before {
+            self.tell_of_code(index, &before);
+        }
         true
+    }
+
+    /// Tells what became of translated code during a CPU's turn.
+    fn tell_of_code(&self, index: usize, before: &Stats) {
+        let (trace, now) = (self.board.trace(), self.engine.stats());
+        for (point, count, was) in [
+            (Point::TranslateBlock, now.regions, before.regions),
+            (Point::TbFlush, now.flushes, before.flushes),
+            (Point::TbInvalidate, now.invalidations, before.invalidations),
+        ] {
+            if count > was {
+                trace.tell(point, || format!("cpu {index} count {}", count - was));
+            }
+        }
     }
 
     /// Passes on what a CPU's turn means for the others.

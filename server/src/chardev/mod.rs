@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod file;
+pub mod inherited;
 pub mod mux;
 pub mod pty;
 pub mod queue;

@@ -13,6 +13,7 @@ use ferrite_machine::backend::CharBackend;
 pub use ferrite_cli::chardev::Address;
 
 use super::connection::Connection;
+use super::inherited;
 use super::queue::ByteQueue;
 use crate::wake::Waker;
 
@@ -69,6 +70,10 @@ impl Listener {
                 }
                 Self::Unix(UnixListener::bind(path)?)
             }
+            Address::Descriptor(number) => match inherited::listener(*number)? {
+                inherited::Listener::Tcp(listener) => Self::Tcp(listener),
+                inherited::Listener::Unix(listener) => Self::Unix(listener),
+            },
         })
     }
 
@@ -106,6 +111,7 @@ fn name(address: &Address) -> String {
     match address {
         Address::Tcp(at) => format!("tcp:{at}"),
         Address::Unix(path) => format!("unix:{}", path.display()),
+        Address::Descriptor(number) => format!("fd:{number}"),
     }
 }
 
@@ -113,6 +119,10 @@ fn connect(address: &Address) -> io::Result<Peer> {
     Ok(match address {
         Address::Tcp(at) => Peer::Tcp(TcpStream::connect(at)?),
         Address::Unix(path) => Peer::Unix(UnixStream::connect(path)?),
+        Address::Descriptor(number) => match inherited::stream(*number)? {
+            inherited::Stream::Tcp(socket) => Peer::Tcp(socket),
+            inherited::Stream::Unix(socket) => Peer::Unix(socket),
+        },
     })
 }
 
@@ -158,7 +168,7 @@ impl Socket {
         });
         let path = match address {
             Address::Unix(path) => Some(path.clone()),
-            Address::Tcp(_) => None,
+            Address::Tcp(_) | Address::Descriptor(_) => None,
         };
         Ok(Self {
             link,

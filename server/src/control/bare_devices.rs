@@ -49,7 +49,11 @@ impl DeviceControl for BareControl<'_> {
         let mut objects = Object::new("objects", "container");
         let made = self.host.objects().into_iter();
         objects.children = made
-            .map(|(id, kind)| Object::new(id, kind.as_str()))
+            .map(|(id, kind)| {
+                let mut object = Object::new(&id, kind.as_str());
+                object.properties = self.host.object_properties(&id);
+                object
+            })
             .collect();
         let mut root = Object::new("", "container");
         root.children = vec![machine, objects];

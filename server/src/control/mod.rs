@@ -61,6 +61,8 @@ pub struct Facts {
     pub disks: Disks,
     /// What devices are made from.
     pub backends: Backends,
+    /// The object that the machine's memory is described by.
+    pub memory_backend: Option<String>,
     /// How the processors are arranged, and how many there could be.
     pub topology: Topology,
 }
@@ -338,6 +340,10 @@ impl VmControl for Control<'_> {
         balloon::set_target(self, bytes)
     }
 
+    fn device_tree(&self) -> Option<Vec<u8>> {
+        Some(self.vm.device_tree().to_vec())
+    }
+
     fn jit(&self) -> String {
         describe::jit(&self.vm.engine().stats())
     }
@@ -391,6 +397,9 @@ impl VmControl for Control<'_> {
     }
 
     fn memdevs(&mut self) -> Vec<Memdev> {
+        if self.facts.memory_backend.is_some() {
+            return self.host.memdevs();
+        }
         let mut all = vec![Memdev {
             id: Some(MAIN_MEMORY.into()),
             size: self.base_memory(),

@@ -16,7 +16,9 @@ pub(super) fn tree(control: &Control<'_>) -> Object {
     }
     let mut below = Object::new("objects", "container");
     for (id, kind) in control.host.objects() {
-        below = below.holding(Object::new(id, kind.as_str()));
+        let mut object = Object::new(&id, kind.as_str());
+        object.properties = control.host.object_properties(&id);
+        below = below.holding(object);
     }
     let detail = |function: &FunctionInfo<'_>, object| {
         balloon(control, function, card(control, function, object))

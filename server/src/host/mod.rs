@@ -2,6 +2,7 @@
 
 mod chardevs;
 mod fds;
+mod object_properties;
 mod object_text;
 mod objects;
 mod options;
@@ -14,10 +15,13 @@ use ferrite_qmp::control::Attachment;
 use ferrite_qmp::dump::DumpState;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::jobs::Jobs;
+use ferrite_qmp::qom::Property;
 use ferrite_qmp::schema::{
     AddfdInfo, ChardevBackend, ChardevBackendKind, ChardevInfo, ChardevReturn,
     CommandLineOptionInfo, FdsetInfo, IOThreadInfo, Memdev, ObjectOptions, ObjectType,
 };
+
+use serde_json::Value;
 
 use crate::chardev::ringbuf::RingBuf;
 use crate::launch::{CharFacts, Characters};
@@ -55,6 +59,11 @@ impl HostSide {
                 .map_err(|error| format!("{}: {error}", line.nth_given(&["object"], n)))?;
         }
         Ok(())
+    }
+
+    /// The machine uses this object: it cannot be deleted.
+    pub fn hold_object(&mut self, id: &str) {
+        self.objects.hold(id);
     }
 
     /// `query-chardev`
@@ -164,6 +173,14 @@ impl HostControl for HostSide {
 
     fn objects(&self) -> Vec<(String, ObjectType)> {
         self.objects.list()
+    }
+
+    fn object_properties(&self, id: &str) -> Vec<Property> {
+        self.objects.properties(id)
+    }
+
+    fn object_set(&mut self, id: &str, property: &str, value: Value) -> Result<(), Error> {
+        self.objects.set(id, property, &value)
     }
 
     fn iothreads(&self) -> Vec<IOThreadInfo> {

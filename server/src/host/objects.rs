@@ -18,7 +18,7 @@ const MAX_SECRET: u64 = 64 << 10;
 const POLL_MAX_NS: i64 = 32_768;
 
 /// What an object holds for as long as it exists.
-enum Held {
+pub(super) enum Held {
     Memory(Memdev),
     Thread {
         info: IOThreadInfo,
@@ -28,23 +28,29 @@ enum Held {
     /// Random numbers: the device stays open.
     Random {
         _file: File,
+        /// Its name, where that was chosen.
+        filename: Option<String>,
     },
     /// A secret, for what will ask for it.
     Secret {
         _text: Vec<u8>,
+        format: QCryptoSecretFormat,
+        file: Option<String>,
     },
 }
 
-struct Object {
-    id: String,
-    kind: ObjectType,
-    held: Held,
+pub(super) struct Object {
+    pub(super) id: String,
+    pub(super) kind: ObjectType,
+    pub(super) held: Held,
 }
 
 /// All objects.
 #[derive(Default)]
 pub struct Objects {
-    objects: Vec<Object>,
+    pub(super) objects: Vec<Object>,
+    /// Ids of those that the machine uses.
+    used: Vec<String>,
 }
 
 fn words(error: &std::io::Error) -> String {
@@ -73,8 +79,18 @@ impl Objects {
     pub fn delete(&mut self, id: &str) -> Result<(), Error> {
         let at = self.objects.iter().position(|object| object.id == id);
         let at = at.ok_or_else(|| Error::generic(format!("object '{id}' not found")))?;
+        if self.used.iter().any(|used| used == id) {
+            return Err(Error::generic(format!(
+                "object '{id}' is in use, can not be deleted"
+            )));
+        }
         self.objects.remove(at);
         Ok(())
+    }
+
+    /// The machine uses this one.
+    pub fn hold(&mut self, id: &str) {
+        self.used.push(id.to_owned());
     }
 
     /// Ids and types.
@@ -181,12 +197,14 @@ fn make(id: &str, variant: ObjectOptionsVariant) -> Result<(ObjectType, Held), E
             ObjectType::RngBuiltin,
             Held::Random {
                 _file: open("/dev/urandom")?,
+                filename: None,
             },
         ),
         ObjectOptionsVariant::RngRandom { filename } => (
             ObjectType::RngRandom,
             Held::Random {
                 _file: open(filename.as_deref().unwrap_or("/dev/urandom"))?,
+                filename: Some(filename.unwrap_or_else(|| "/dev/urandom".to_owned())),
             },
         ),
         ObjectOptionsVariant::Secret {
@@ -200,7 +218,12 @@ fn make(id: &str, variant: ObjectOptionsVariant) -> Result<(ObjectType, Held), E
                 return Err(Error::generic("encrypted secrets are not supported"));
             }
             let text = secret(format, data, file.as_deref())?;
-            (ObjectType::Secret, Held::Secret { _text: text })
+            let held = Held::Secret {
+                _text: text,
+                format: format.unwrap_or(QCryptoSecretFormat::Raw),
+                file,
+            };
+            (ObjectType::Secret, held)
         }
     })
 }

@@ -12,6 +12,8 @@ type Parameters = &'static [(&'static str, CommandLineParameterType)];
 /// depend on what is made, and are told by other commands.
 const OPTIONS: &[(&str, Parameters)] = &[
     ("accel", &[("accel", Text), ("thread", Text)]),
+    ("audiodev", &[]),
+    ("boot-opts", &[("strict", Boolean)]),
     (
         "chardev",
         &[
@@ -19,6 +21,7 @@ const OPTIONS: &[(&str, Parameters)] = &[
             ("path", Text),
             ("host", Text),
             ("port", Text),
+            ("fd", Text),
             ("server", Boolean),
             ("wait", Boolean),
             ("websocket", Boolean),
@@ -71,6 +74,7 @@ const OPTIONS: &[(&str, Parameters)] = &[
             ("ras", Boolean),
             ("acpi", Boolean),
             ("dump-guest-core", Boolean),
+            ("memory-backend", Text),
             ("iommu", Text),
         ],
     ),
@@ -79,10 +83,12 @@ const OPTIONS: &[(&str, Parameters)] = &[
         "mon",
         &[("mode", Text), ("chardev", Text), ("pretty", Boolean)],
     ),
+    ("msg", &[("timestamp", Boolean)]),
     ("name", &[("guest", Text), ("debug-threads", Boolean)]),
     ("netdev", &[]),
     ("nic", &[]),
     ("object", &[]),
+    ("overcommit", &[("mem-lock", Boolean), ("cpu-pm", Boolean)]),
     (
         "rtc",
         &[("base", Text), ("clock", Text), ("driftfix", Text)],

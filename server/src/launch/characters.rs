@@ -169,12 +169,34 @@ impl Characters {
         }
     }
 
+    /// The stream that a test tool is at.
+    pub(super) fn qtest(
+        &mut self,
+        line: &CommandLine,
+    ) -> Result<Option<Box<dyn CharBackend>>, LaunchError> {
+        let stream = match &line.qtest {
+            None | Some(CharTarget::None) => return Ok(None),
+            Some(CharTarget::New(kind)) => self.open("qtest", kind),
+            Some(CharTarget::Existing(id)) => {
+                let spec = self.take_spec(id)?;
+                self.open(id, &spec.kind)
+            }
+            Some(CharTarget::MonStdio) => Err(LaunchError::Conflict(
+                "a test tool needs a stream of its own".into(),
+            )),
+        };
+        stream
+            .map(Some)
+            .map_err(|error| error.given(line.last_given("qtest")))
+    }
+
     /// Whether an explicit monitor or chardev takes the terminal.
     fn terminal_is_wanted(&self, line: &CommandLine) -> bool {
         let stdio = |kind: &ChardevKind| matches!(kind, ChardevKind::Stdio { .. });
         line.monitors
             .iter()
             .any(|(target, _)| matches!(target, CharTarget::New(kind) if stdio(kind)))
+            || matches!(&line.qtest, Some(CharTarget::New(kind)) if stdio(kind))
             || self.specs.iter().any(|spec| stdio(&spec.kind))
     }
 
@@ -504,5 +526,6 @@ fn describe(spec: &SocketSpec) -> String {
         Address::Tcp(at) if spec.websocket => format!("disconnected:websocket:{at}{server}"),
         Address::Tcp(at) => format!("disconnected:tcp:{at}{server}"),
         Address::Unix(path) => format!("disconnected:unix:{}{server}", path.display()),
+        Address::Descriptor(number) => format!("disconnected:fd:{number}{server}"),
     }
 }

@@ -4,8 +4,10 @@ mod accelerator;
 mod characters;
 mod devices;
 mod disks;
+mod memory;
 mod networks;
 mod scsi;
+mod tracing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,6 @@ use std::sync::{Arc, Mutex};
 use ferrite_aarch64::log::Log;
 use ferrite_machine::backend::{CharBackend, RandomSource};
 use ferrite_machine::clock::HostClock;
-use ferrite_machine::trace::{POINTS, matches};
 use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, Vm};
 
@@ -28,6 +29,7 @@ use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;
 use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
+use crate::qtest::{self, Qtest, SteppedClock};
 use crate::wake::Waker;
 
 /// Largest kernel, initrd, firmware or device tree file that is read.
@@ -130,6 +132,8 @@ pub struct Ends {
     pub mux: Option<Mux>,
     /// The serial port's other end.
     pub serial: Option<Box<dyn CharBackend>>,
+    /// A test tool.
+    pub qtest: Option<Qtest>,
 }
 
 /// Opens what the process itself needs.
@@ -138,11 +142,30 @@ pub fn open(line: &CommandLine, waker: &Waker) -> Result<Ends, LaunchError> {
     let mut characters = Characters::new(&line.chardevs, waker.clone());
     let SerialEnd { backend, mux } = characters.serial(line)?;
     let monitors = characters.monitors(line, mux.as_ref())?;
+    let qtest = match characters.qtest(line)? {
+        None => None,
+        Some(stream) => Some(Qtest::new(stream, qtest_log(line)?)),
+    };
     Ok(Ends {
         characters,
         monitors,
         mux,
         serial: backend,
+        qtest,
+    })
+}
+
+/// Where `-qtest-log` says.
+fn qtest_log(line: &CommandLine) -> Result<qtest::Log, LaunchError> {
+    let failed = |path: &Path, error| LaunchError::File {
+        option: "qtest-log",
+        path: path.to_owned(),
+        error,
+    };
+    Ok(match &line.qtest_log {
+        None => qtest::Log::Stderr,
+        Some(path) if path.as_os_str() == "none" => qtest::Log::None,
+        Some(path) => qtest::Log::File(fs::File::create(path).map_err(|e| failed(path, e))?),
     })
 }
 
@@ -154,6 +177,8 @@ pub struct Built {
     pub disks: Disks,
     /// What devices are made from, for those that come later.
     pub backends: Backends,
+    /// Virtual time, where a test tool has it in its hands.
+    pub clock: Option<SteppedClock>,
 }
 
 /// Opens what the machine needs and builds it, stopped.
@@ -167,7 +192,7 @@ pub fn machine(
     let mut config = MachineConfig {
         cpu: line.machine.cpu.clone(),
         cpus: line.machine.cpus,
-        ram: line.machine.ram,
+        ram: memory::size(line)?,
         gic: line.machine.gic,
         its: line.machine.its,
         kernel: read(line.kernel.as_deref(), "kernel")?,
@@ -188,8 +213,15 @@ pub fn machine(
     config.virtio = devices.mmio;
     config.pci = devices.pci;
     characters.open_rest(line)?;
-    let clock: Box<dyn HostClock> = Box::new(SystemClock::default());
+    let stepped = line.machine.accel.qtest.then(SteppedClock::default);
+    let clock: Box<dyn HostClock> = match &stepped {
+        Some(clock) => Box::new(clock.clone()),
+        None => Box::new(SystemClock::default()),
+    };
     let mut vm = ferrite_vm::virt::build(config, clock).map_err(|e| LaunchError::build(e, line))?;
+    if stepped.is_some() {
+        vm.hold_cpus();
+    }
     vm.set_engine(accelerator::make(line.machine.accel)?);
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
@@ -199,48 +231,13 @@ pub fn machine(
     if !line.log.is_empty() {
         vm.set_log(&log(line)?);
     }
-    trace(line, &vm)?;
+    tracing::start(line, vm.board().trace())?;
     Ok(Built {
         vm,
         disks,
         backends,
+        clock: stepped,
     })
-}
-
-/// Turns on the trace points that `-trace` names.
-fn trace(line: &CommandLine, vm: &Vm) -> Result<(), LaunchError> {
-    let trace = vm.board().trace();
-    let mut out: Box<dyn std::io::Write + Send> = match &line.trace_file {
-        None => Box::new(std::io::stderr()),
-        Some(path) => Box::new(fs::File::create(path).map_err(|error| LaunchError::File {
-            option: "trace",
-            path: path.clone(),
-            error,
-        })?),
-    };
-    let process = std::process::id();
-    let clock = SystemClock::default();
-    trace.set_sink(Box::new(move |name, text| {
-        let us = clock.wall_ns() / 1_000;
-        let (seconds, us) = (us / 1_000_000, us % 1_000_000);
-        // A trace that cannot be written must not stop the guest.
-        let _ = writeln!(out, "{process}@{seconds}.{us:06}:{name} {text}");
-    }));
-    for pattern in &line.trace {
-        let mut known = false;
-        for (number, row) in POINTS.iter().enumerate() {
-            if matches(pattern, row.name) {
-                trace.set(number, true);
-                known = true;
-            }
-        }
-        if !known && !pattern.contains('*') {
-            return Err(LaunchError::Conflict(format!(
-                "-trace {pattern}: trace event '{pattern}' does not exist"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The log that `-d` asks for, on the error output or where `-D` says.

@@ -214,17 +214,26 @@ impl MonitorHub {
     ) -> io::Result<(SocketAddr, Connection)> {
         let listener = std::net::TcpListener::bind(address)?;
         let bound = listener.local_addr()?;
+        Ok((bound, self.serve_tcp_listener(listener, wait)?))
+    }
+
+    /// Serves a TCP socket that listens already, one client at a time.
+    pub fn serve_tcp_listener(
+        &self,
+        listener: std::net::TcpListener,
+        wait: bool,
+    ) -> io::Result<Connection> {
         let first = if wait {
+            listener.set_nonblocking(false)?;
             Some(listener.accept()?.0)
         } else {
             None
         };
         listener.set_nonblocking(true)?;
-        let connection = self.spawn(|| {
+        self.spawn(|| {
             let first = first.map(tcp).transpose()?;
             Ok((StreamListener::Tcp(TcpListener::from_std(listener)?), first))
-        })?;
-        Ok((bound, connection))
+        })
     }
 
     /// Serves WebSockets at `address`, to any number of clients, each a monitor of its own.

@@ -94,6 +94,12 @@ fn run_here(line: &CommandLine, background: bool) -> Result<bool, Failure> {
         return without_machine(line, ends, serial, waker, signals, background);
     }
     let built = launch::machine(line, serial, &mut ends.characters, &waker)?;
+    if let Some(path) = &line.machine.dump_dtb {
+        fs::write(path, built.vm.device_tree())
+            .map_err(|error| format!("-machine dumpdtb={}: {error}", path.display()))?;
+        eprintln!("ferrite: info: dtb dumped to {}. Exiting.", path.display());
+        return Ok(true);
+    }
     let monitors = Monitors::start(line, ends, &waker)?;
     let host = host(line, built, monitors, waker, signals);
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
@@ -145,7 +151,7 @@ fn run_machine(line: &CommandLine, mut host: Host) -> Result<bool, Failure> {
 fn host(
     line: &CommandLine,
     built: Built,
-    monitors: Monitors,
+    mut monitors: Monitors,
     waker: Waker,
     signals: Signals,
 ) -> Host {
@@ -153,12 +159,20 @@ fn host(
         vm,
         disks,
         backends,
+        clock,
     } = built;
+    if let Some(qtest) = &mut monitors.qtest {
+        qtest.set_clock(clock);
+    }
+    if let Some(id) = &line.machine.memory_backend {
+        monitors.host.hold_object(id);
+    }
     let facts = Facts {
         name: line.name.clone(),
         uuid: line.machine.uuid.unwrap_or_default(),
         disks,
         backends,
+        memory_backend: line.machine.memory_backend.clone(),
         topology: line.machine.topology,
     };
     Host {

@@ -10,6 +10,7 @@ use ferrite_qmp::Events;
 
 use super::Failure;
 use crate::chardev::connection::Connection;
+use crate::chardev::inherited;
 use crate::chardev::mux::Mux;
 use crate::chardev::socket::Address;
 use crate::clock::SystemClock;
@@ -18,6 +19,7 @@ use crate::host::HostSide;
 use crate::human::HumanStream;
 use crate::launch::{Ends, MonitorEnd};
 use crate::monitor::{MonitorHub, WebSocketPolicy};
+use crate::qtest::Qtest;
 use crate::wake::Waker;
 
 /// Everything through which the process is controlled.
@@ -32,6 +34,8 @@ pub struct Monitors {
     pub humans: Vec<HumanStream>,
     /// What belongs to the process.
     pub host: HostSide,
+    /// A test tool.
+    pub qtest: Option<Qtest>,
 }
 
 impl Monitors {
@@ -41,7 +45,8 @@ impl Monitors {
             characters,
             monitors,
             mux,
-            ..
+            qtest,
+            serial: _,
         } = ends;
         let events = Events::new(Arc::new(SystemClock::default()));
         let mut all = Self {
@@ -50,6 +55,7 @@ impl Monitors {
             console: None,
             humans: Vec::new(),
             host: HostSide::new(characters),
+            qtest,
         };
         all.host.make_objects(line)?;
         for (end, mode) in monitors {
@@ -108,6 +114,25 @@ fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<Option<(String, Connecti
             };
             let local = format!("unix:{}", path.display());
             Some((local, connection.map_err(failed)?))
+        }
+        Address::Descriptor(_) if spec.websocket => {
+            return Err("-qmp: a WebSocket needs a TCP address".into());
+        }
+        Address::Descriptor(number) if spec.server => {
+            let listener = inherited::listener(*number).map_err(failed)?;
+            let local = inherited::local(&listener);
+            let connection = match listener {
+                inherited::Listener::Unix(unix) => hub.serve_unix_listener(unix, spec.wait),
+                inherited::Listener::Tcp(tcp) => hub.serve_tcp_listener(tcp, spec.wait),
+            };
+            Some((local, connection.map_err(failed)?))
+        }
+        Address::Descriptor(number) => {
+            let connection = match inherited::stream(*number).map_err(failed)? {
+                inherited::Stream::Unix(unix) => hub.attach(unix),
+                inherited::Stream::Tcp(tcp) => hub.attach_tcp(tcp),
+            };
+            Some((format!("fd:{number}"), connection.map_err(failed)?))
         }
         Address::Tcp(at) if !spec.server => {
             let socket = TcpStream::connect(at).map_err(failed)?;

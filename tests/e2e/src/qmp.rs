@@ -79,7 +79,14 @@ impl Qmp {
         let text = json!({"execute": command, "arguments": arguments, "id": command});
         // In one piece: a command runs at its closing brace, and `quit` ends the other side before
         // a line end on its own could follow.
-        let text = format!("{text}\n");
+        self.answer_to(&text.to_string())
+    }
+
+    /// Sends a command as it is written, and returns its whole answer; events are kept for
+    /// [`Self::event`].
+    #[track_caller]
+    pub fn answer_to(&mut self, command: &str) -> Value {
+        let text = format!("{command}\n");
         self.writer
             .write_all(text.as_bytes())
             .unwrap_or_else(|e| panic!("{command}: {e}"));

@@ -21,6 +21,15 @@ fn find<'a>(tree: &'a Object, path: &str) -> Result<&'a Object, Error> {
     })
 }
 
+/// Whether an object was made by `object-add` or `-object`.
+fn is_made(tree: &Object, object: &Object) -> bool {
+    tree.find("/objects").is_ok_and(|made| {
+        made.children
+            .iter()
+            .any(|child| std::ptr::eq(child, object))
+    })
+}
+
 fn info(name: &str, kind: impl Into<String>) -> ObjectPropertyInfo {
     ObjectPropertyInfo {
         name: name.to_owned(),
@@ -85,19 +94,37 @@ impl QomCommands for Context<'_> {
         let tree = self.devices()?.objects();
         let object = find(&tree, &arguments.path)?;
         let property = &arguments.property;
-        let known = object.properties.iter().any(|p| p.name == *property) || property == "type";
-        if !known {
+        let found = object.properties.iter().find(|p| p.name == *property);
+        let is_child = object.children.iter().any(|child| child.name == *property);
+        if found.is_none() && !is_child && property != "type" {
             return Err(no_property(object, property));
         }
-        let devices = self.devices()?;
-        let set = devices.set_property(&arguments.path, property, &arguments.value);
-        // Most of objects is for inspection: what can be changed has a command of its own.
-        set.unwrap_or_else(|| {
-            let kind = &object.kind;
-            Err(Error::generic(format!(
-                "Property '{kind}.{property}' is not writable"
-            )))
-        })
+        let Some(found) = found.filter(|_| is_made(&tree, object)) else {
+            let kind = object.kind.clone();
+            let devices = self.devices()?;
+            let set = devices.set_property(&arguments.path, property, &arguments.value);
+            // Most of the machine is for inspection: what can be changed has a command of its own.
+            return set.unwrap_or_else(|| {
+                Err(Error::generic(format!(
+                    "Property '{kind}.{property}' is not writable"
+                )))
+            });
+        };
+        let (expected, fits) = match &found.value {
+            Value::Bool(_) => ("boolean", arguments.value.is_boolean()),
+            Value::Number(_) => (
+                "integer",
+                arguments.value.is_i64() || arguments.value.is_u64(),
+            ),
+            _ => ("string", arguments.value.is_string()),
+        };
+        if !fits {
+            return Err(Error::generic(format!(
+                "Invalid parameter type for '{property}', expected: {expected}"
+            )));
+        }
+        let id = object.name.clone();
+        self.host()?.object_set(&id, property, arguments.value)
     }
 
     fn qom_list_types(

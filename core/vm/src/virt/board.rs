@@ -21,6 +21,7 @@ use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
 
 use super::memory_map::{FLASH, spi};
 use super::tracing::Access;
+use super::watch::Watched;
 use crate::clock::Clock;
 use crate::psci::Psci;
 
@@ -62,6 +63,8 @@ pub struct DeviceInfo {
     pub name: String,
     /// Its type.
     pub kind: &'static str,
+    /// The shared interrupt that each of its pins drives.
+    pub spis: Vec<u32>,
 }
 
 /// Everything of the machine but its CPUs.
@@ -83,6 +86,7 @@ pub struct Board {
     events: bool,
     maintenance: Vec<(usize, Maintenance)>,
     trace: Trace,
+    pub(super) watched: Option<Watched>,
 }
 
 /// The parts that a board is assembled from.
@@ -132,6 +136,7 @@ impl Board {
             events: false,
             maintenance: Vec::new(),
             trace: Trace::default(),
+            watched: None,
         }
     }
 
@@ -164,6 +169,7 @@ impl Board {
             .map(|s| DeviceInfo {
                 name: s.name.clone(),
                 kind: s.device.kind(),
+                spis: s.spis.clone(),
             })
             .collect()
     }
@@ -296,13 +302,17 @@ impl Board {
         while changed != 0 {
             let pin = changed.trailing_zeros();
             changed &= changed - 1;
-            if let Some(spi) = slot.spis.get(pin as usize) {
-                let level = slot.driven >> pin & 1;
+            let slot = &self.slots[id.0];
+            let level = slot.driven >> pin & 1;
+            let spi = slot.spis.get(pin as usize).copied();
+            self.note_output(id, pin, level != 0);
+            if let Some(spi) = spi {
                 self.trace
                     .tell(Point::GicSetIrq, || format!("irq {spi} level {level}"));
-                self.gic.set_spi(*spi, slot.driven >> pin & 1 != 0);
+                self.drive_spi(spi, level != 0);
             }
         }
+        let slot = &mut self.slots[id.0];
         self.requests.extend(slot.wiring.request.take());
         for message in std::mem::take(&mut slot.wiring.messages) {
             self.deliver(message);
@@ -322,6 +332,8 @@ impl Board {
         match self.target(address, 4) {
             Ok((RegionKind::Device(GIC, frame::MESSAGES), offset)) => {
                 if let Ok(Some(spi)) = self.v2m.write(offset, 4, data.into()) {
+                    self.note_input(spi, true);
+                    self.note_input(spi, false);
                     self.gic.pulse_spi(spi);
                 }
             }
@@ -593,6 +605,9 @@ impl Platform for Board {
     }
 
     fn broadcast(&mut self, cpu: usize, maintenance: Maintenance) {
+        self.trace.tell(Point::TlbMaintenance, || {
+            format!("cpu {cpu} {maintenance:?}")
+        });
         self.maintenance.push((cpu, maintenance));
     }
 }

@@ -34,18 +34,20 @@ pub struct BootSource {
 }
 
 impl BootSource {
-    /// Puts kernel, initrd and device tree into memory, as they were at power-on.
-    pub fn load(&self, board: &Board, _kind: ResetKind) -> Result<Start, BootError> {
+    /// Puts kernel, initrd and device tree into memory, as they were at power-on. Returns the
+    /// device tree, too.
+    pub fn load(&self, board: &Board, _kind: ResetKind) -> Result<(Start, Vec<u8>), BootError> {
         let Some(kernel) = &self.kernel else {
-            self.write_dtb(board, None, RAM_BASE)?;
-            return Ok(Start { entry: 0, x0: 0 });
+            let tree = self.write_dtb(board, None, RAM_BASE)?;
+            return Ok((Start { entry: 0, x0: 0 }, tree));
         };
         let placement = boot::load(board.dma(), self.ram, kernel, self.initrd.as_deref())?;
-        self.write_dtb(board, Some(placement), placement.dtb)?;
-        Ok(Start {
+        let tree = self.write_dtb(board, Some(placement), placement.dtb)?;
+        let start = Start {
             entry: placement.entry,
             x0: placement.dtb,
-        })
+        };
+        Ok((start, tree))
     }
 
     fn write_dtb(
@@ -53,7 +55,7 @@ impl BootSource {
         board: &Board,
         placement: Option<boot::Placement>,
         at: u64,
-    ) -> Result<(), BootError> {
+    ) -> Result<Vec<u8>, BootError> {
         let bad = |what: String| BootError::BadDeviceTree(what);
         let append = self.append.as_deref();
         let blob = match &self.dtb {
@@ -84,6 +86,7 @@ impl BootSource {
         board
             .dma()
             .write(GuestPhys(at), &blob)
-            .map_err(|_| beyond())
+            .map_err(|_| beyond())?;
+        Ok(blob)
     }
 }

@@ -8,10 +8,12 @@ mod firmware;
 mod given_tree;
 pub mod memory_map;
 mod tracing;
+mod watch;
 
 pub use board::{Board, DeviceInfo};
 pub use boot_source::{BootSource, Start};
 pub use build::build;
+pub use watch::Watch;
 
 /// The GPIO pin of the power key.
 pub const POWER_KEY_PIN: u32 = 3;

@@ -1,13 +1,14 @@
-//! `qmp-shell` of the Python package `qemu.qmp`, with the same script for QEMU and Ferrite.
+//! Clients that others wrote: `qmp-shell` of the Python package `qemu.qmp`, and Node's WebSocket.
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use ferrite_e2e::{Venv, binary};
-use serde_json::Value;
+use ferrite_e2e::{Qmp, Venv, binary, free_port};
+use serde_json::{Value, json};
 
-use super::side_by_side::{normal, start};
+use super::Server;
+use super::side_by_side::{OPTIONS, normal, start};
 
 /// What is typed.
 const SCRIPT: &str = "\
@@ -77,4 +78,76 @@ fn qmp_shell_sees_no_difference() {
         "{transcripts:#?}"
     );
     assert_eq!(transcripts[0], transcripts[1]);
+}
+
+/// What Node's client asks, one after the other.
+const COMMANDS: &[&str] = &[
+    r#"{"execute": "query-status", "id": 1}"#,
+    r#"{"execute": "query-name", "id": "\u00fc"}"#,
+    r#"{"execute": "ringbuf-write", "arguments": {"device": "rb", "data": "h\u00e9llo"}}"#,
+    r#"{"execute": "ringbuf-read", "arguments": {"device": "rb", "size": 64}}"#,
+    r#"{"execute": "qom-get", "arguments": {"path": "/machine", "property": "nope"}}"#,
+    r#"{"execute": "query-cpus-fast", "id": {"a": [null]}}"#,
+    r#"{"execute": "no-such-command", "id": 7}"#,
+    r#"{"execute": "stop", "arguments": {"x": 1}}"#,
+];
+
+/// Prints every answer of the address in its first argument to the commands in its second.
+const NODE: &str = "
+const [address, commands] = [process.argv[1], JSON.parse(process.argv[2])];
+const socket = new WebSocket(address);
+const left = ['{\"execute\": \"qmp_capabilities\"}', ...commands];
+socket.onerror = (event) => { console.error(event.message ?? event); process.exit(1); };
+socket.onmessage = async ({ data }) => {
+    const text = typeof data === 'string' ? data : await data.text();
+    const message = JSON.parse(text);
+    if (message.event) return;
+    console.log(JSON.stringify(message));
+    const next = left.shift();
+    if (next === undefined) socket.close(); else socket.send(next);
+};
+";
+
+/// Node's WebSocket to Ferrite hears what a stream to QEMU does.
+#[test]
+fn nodes_websocket_sees_no_difference() {
+    let port = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&format!(
+        "{OPTIONS} -qmp tcp:127.0.0.1:{port},server=on,wait=off,websocket=on"
+    ));
+    drop(server.connect());
+    let node = Command::new("node")
+        .args(["--experimental-websocket", "--no-warnings", "-e", NODE])
+        .arg(format!("ws://127.0.0.1:{port}/"))
+        .arg(json!(COMMANDS).to_string())
+        .output();
+    let Ok(output) = node else {
+        eprintln!("SKIPPED: no node");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    let heard = String::from_utf8(output.stdout).unwrap();
+    let heard: Vec<Value> = heard
+        .lines()
+        // After the greeting and the negotiation.
+        .skip(2)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (_process, qmp) = start(Path::new("/usr/bin/qemu-system-aarch64"), folder.path());
+    drop(qmp);
+    let mut theirs = Qmp::unix(&folder.path().join("qemu-system-aarch64"));
+    assert_eq!(heard.len(), COMMANDS.len(), "{heard:#?}");
+    for (command, mut ours) in COMMANDS.iter().zip(heard) {
+        let mut theirs = theirs.answer_to(command);
+        // Types of machines have versions of their own.
+        for answer in [&mut ours, &mut theirs] {
+            normal(answer);
+            if let Some(text) = answer["error"]["desc"].as_str() {
+                let text = text.replace("virt-10.0", "virt-7.2");
+                answer["error"]["desc"] = text.into();
+            }
+        }
+        assert_eq!(ours, theirs, "{command}");
+    }
 }

@@ -5,6 +5,7 @@ mod files;
 mod libvirt;
 mod load;
 mod probe;
+mod qtest;
 mod side_by_side;
 
 use std::path::{Path, PathBuf};
@@ -101,6 +102,118 @@ fn hotpluggable_cpus() {
     );
     assert_eq!(cpus[3]["qom-path"], "/machine/unattached/device[0]");
     server.quit(qmp);
+}
+
+/// The machine's memory is an object's, as management tools have it; the object stays in use.
+#[test]
+fn objects() {
+    let server = Server::start(
+        "-M memory-backend=ram0 -object memory-backend-ram,id=ram0,size=32M -object iothread,id=t0",
+    );
+    let mut qmp = server.connect();
+    let memory = qmp.run("query-memory-size-summary", json!({}));
+    assert_eq!(memory["base-memory"], 32 << 20);
+    let memdevs = qmp.run("query-memdev", json!({}));
+    assert_eq!(memdevs.as_array().unwrap().len(), 1);
+    assert_eq!(memdevs[0]["id"], "ram0");
+    let refused = qmp.answer("object-del", json!({"id": "ram0"}));
+    assert_eq!(
+        refused["error"]["desc"],
+        "object 'ram0' is in use, can not be deleted"
+    );
+    let mut set = |path: &str, property: &str, value| {
+        let arguments = json!({"path": path, "property": property, "value": value});
+        let answer = qmp.answer("qom-set", arguments);
+        answer["error"]["desc"].as_str().unwrap_or("").to_owned()
+    };
+    for (path, property, value, problem) in [
+        ("/objects/t0", "poll-max-ns", json!(5), ""),
+        (
+            "/objects/t0",
+            "poll-max-ns",
+            json!(-5),
+            "poll-max-ns value must be in range [0, 9223372036854775807]",
+        ),
+        (
+            "/objects/t0",
+            "poll-max-ns",
+            json!("5"),
+            "Invalid parameter type for 'poll-max-ns', expected: integer",
+        ),
+        (
+            "/objects/t0",
+            "type",
+            json!("x"),
+            "Property 'iothread.type' is not writable",
+        ),
+        (
+            "/objects/t0",
+            "nope",
+            json!(1),
+            "Property 'iothread.nope' not found",
+        ),
+        ("/objects/ram0", "merge", json!(false), ""),
+        (
+            "/objects/ram0",
+            "size",
+            json!(1),
+            "cannot change property size of memory-backend-ram ",
+        ),
+        (
+            "/objects/ram0",
+            "share",
+            json!(true),
+            "cannot change property value",
+        ),
+    ] {
+        assert_eq!(set(path, property, value), problem, "{path} {property}");
+    }
+    assert_eq!(qmp.run("query-iothreads", json!({}))[0]["poll-max-ns"], 5);
+    let threads = json!({"path": "/objects/t0", "property": "poll-max-ns"});
+    assert_eq!(qmp.run("qom-get", threads), 5);
+    server.quit(qmp);
+}
+
+/// A management tool opens the socket itself and hands it down.
+#[test]
+fn a_monitor_on_an_inherited_socket() {
+    use std::os::fd::AsFd;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qmp");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    // Inherited, unlike what the library opens.
+    let fd = rustix::io::fcntl_dupfd_cloexec(listener.as_fd(), 50).unwrap();
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&fd);
+    let chardev = format!("socket,id=m,fd={number},server=on,wait=off");
+    let options = ["-M", "virt", "-S", "-nodefaults", "-display", "none"];
+    let monitor = [
+        "-chardev",
+        &chardev,
+        "-mon",
+        "chardev=m,id=mon,mode=control",
+    ];
+    let process = Ferrite::start(options.into_iter().chain(monitor));
+    let mut qmp = Qmp::unix(&path);
+    let chardevs = qmp.run("query-chardev", json!({}));
+    let filename = chardevs[0]["filename"].as_str().unwrap();
+    let local = format!("unix:{}", path.display());
+    assert!(filename.starts_with(&local), "{chardevs}");
+    qmp.run("quit", json!({}));
+    assert_eq!(process.end(END).code, Some(0));
+}
+
+/// The device tree goes to a file, and the process ends.
+#[test]
+fn dumpdtb() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dtb");
+    let machine = format!("virt,dumpdtb={}", path.display());
+    let process = Ferrite::start(["-M", &machine, "-nodefaults", "-display", "none"]);
+    assert_eq!(process.end(END).code, Some(0));
+    let tree = std::fs::read(path).unwrap();
+    assert_eq!(tree[..4], [0xd0, 0x0d, 0xfe, 0xed]);
+    assert_eq!(tree[4..8], (tree.len() as u32).to_be_bytes());
 }
 
 /// Lines that trace points wrote while they were on.

@@ -7,7 +7,7 @@ use ferrite_e2e::{Ferrite, Qmp, binary};
 use serde_json::{Value, json};
 
 /// Options of both.
-const OPTIONS: &str = "-M virt -cpu cortex-a57 -smp 2 -m 64 -name twin -S -nodefaults -display none \
+pub const OPTIONS: &str = "-M virt -cpu cortex-a57 -smp 2 -m 64 -name twin -S -nodefaults -display none \
     -uuid 00112233-4455-6677-8899-aabbccddeeff -chardev ringbuf,id=rb,size=64 -chardev null,id=nu";
 
 pub fn start(program: &Path, folder: &Path) -> (Ferrite, Qmp) {

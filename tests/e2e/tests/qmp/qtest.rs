@@ -1,0 +1,161 @@
+//! QEMU's qtest protocol: the same script to QEMU and to Ferrite, connected as libqtest does.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ferrite_e2e::{Ferrite, Qmp, binary};
+use serde_json::json;
+
+use super::END;
+
+/// A test tool that an emulator has connected to.
+struct Tool {
+    _process: Ferrite,
+    stream: BufReader<UnixStream>,
+    qmp: Qmp,
+}
+
+impl Tool {
+    fn start(program: &Path, folder: &Path, options: &str) -> Self {
+        let name = program.file_name().unwrap().to_string_lossy();
+        let place = |what: &str| folder.join(format!("{name}.{what}"));
+        let listener = UnixListener::bind(place("qtest")).unwrap();
+        let common = "-M virt -cpu cortex-a57 -m 16 -nodefaults -display none -qtest-log none";
+        let mut command = Command::new(program);
+        command
+            .args(common.split_whitespace())
+            .args(options.split_whitespace())
+            .arg("-qtest")
+            .arg(format!("unix:{}", place("qtest").display()))
+            .arg("-qmp")
+            .arg(format!(
+                "unix:{},server=on,wait=off",
+                place("qmp").display()
+            ))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let process = Ferrite::spawn(&mut command);
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(END)).unwrap();
+        Self {
+            _process: process,
+            stream: BufReader::new(stream),
+            qmp: Qmp::unix(&place("qmp")),
+        }
+    }
+
+    /// The path of the only device of this type.
+    fn path(&mut self, kind: &str) -> String {
+        let folder = "/machine/unattached";
+        let listed = self.qmp.run("qom-list", json!({"path": folder}));
+        let child = format!("child<{kind}>");
+        let found = listed.as_array().unwrap().iter();
+        let found: Vec<_> = found
+            .filter(|entry| entry["type"] == child.as_str())
+            .collect();
+        assert_eq!(found.len(), 1, "{kind}");
+        format!("{folder}/{}", found[0]["name"].as_str().unwrap())
+    }
+
+    /// The lines that answer a command, the last being `OK` or `FAIL`.
+    fn ask(&mut self, command: &str) -> Vec<String> {
+        let text = format!("{command}\n");
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+        let mut lines: Vec<String> = Vec::new();
+        while !lines
+            .last()
+            .is_some_and(|line| line.starts_with("OK") || line.starts_with("FAIL"))
+        {
+            let mut line = String::new();
+            assert!(self.stream.read_line(&mut line).unwrap() > 0, "{command}");
+            lines.push(line.trim_end().to_owned());
+        }
+        lines
+    }
+}
+
+/// Memory, the serial port, the interrupt controller and its lines, a transport of virtio-mmio.
+const SCRIPT: &str = "endianness
+readl 0x9000fe0
+read 0x9000fe0 16
+readl 0x9000018
+writeq 0x41000000 0x1122334455667788
+readq 0x41000000
+readw 0x41000002
+write 0x41000000 4 0xdeadbeef
+read 0x41000000 6
+memset 0x41000000 4 0x5a
+b64read 0x41000000 5
+b64write 0x41000000 3 AQID
+read 0x41000000 0x4
+readl 0x60000000
+writel 0x60000000 1
+inb 0x60
+outb 0x60 1
+nonsense 1
+irq_intercept_in nonsense
+readl 0x8000000
+writel 0x8000000 1
+readl 0x8000000
+readl 0x8000008
+irq_intercept_in GIC
+irq_intercept_in GIC
+writel 0x9000030 0x301
+writel 0x9000038 0x20
+writel 0x9000000 0x41
+readl 0x900003c
+readl 0x8000204
+writel 0x9000044 0x20
+readl 0x900003c
+set_irq_in GIC unnamed-gpio-in 5 1
+readl 0x8000204
+set_irq_in GIC unnamed-gpio-in 5 0
+set_irq_in nonsense unnamed-gpio-in 5 1
+readl 0xa003e00
+readl 0xa003e04
+readl 0xa003e08
+readl 0xa003e0c
+readl 0xa003c08
+readl 0x9010fe0
+readl 0x9030fe0";
+
+#[test]
+fn answers_are_those_of_qemu() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = "-S -device virtio-rng-device";
+    let mut ours = Tool::start(&binary(), folder.path(), options);
+    let qemu = Path::new("/usr/bin/qemu-system-aarch64");
+    if !qemu.exists() {
+        eprintln!("SKIPPED: no qemu-system-aarch64");
+        return;
+    }
+    let mut theirs = Tool::start(qemu, folder.path(), options);
+    let (our_gic, their_gic) = (ours.path("arm_gic"), theirs.path("arm_gic"));
+    for command in SCRIPT.lines() {
+        let our_answer = ours.ask(&command.replace("GIC", &our_gic));
+        let their_answer = theirs.ask(&command.replace("GIC", &their_gic));
+        assert_eq!(our_answer, their_answer, "{command}");
+    }
+}
+
+/// With the accelerator, time goes by as the tool says, and events come when it is due.
+#[test]
+fn time_is_the_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tool = Tool::start(&binary(), folder.path(), "-accel qtest");
+    assert_eq!(tool.qmp.status(), "running");
+    assert_eq!(tool.ask("clock_step 1000000"), ["OK 1000000"]);
+    let gic = tool.path("arm_gic");
+    assert_eq!(tool.ask(&format!("irq_intercept_in {gic}")), ["OK"]);
+    let now = tool.ask("readl 0x9010000")[0].clone();
+    let now = u64::from_str_radix(now.trim_start_matches("OK 0x"), 16).unwrap();
+    tool.ask("writel 0x9010010 1");
+    tool.ask(&format!("writel 0x9010004 {}", now + 2));
+    assert_eq!(
+        tool.ask("clock_set 3000000000"),
+        ["IRQ raise 2", "OK 3000000000"]
+    );
+    tool.qmp.run("quit", json!({}));
+}
