@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use ferrite_ir::{Op, Region};
+use ferrite_ir::engine::HostCode;
+use ferrite_ir::{Op, Region, opt};
 
 use crate::decode::GROUPS;
 use crate::exception::Exception;
@@ -19,6 +20,10 @@ bitflags::bitflags! {
         const OP = 1 << 1;
         /// Exceptions, when they are taken.
         const INT = 1 << 2;
+        /// The intermediate representation after it has been optimised.
+        const OP_OPT = 1 << 3;
+        /// Host code, when it is made.
+        const OUT_ASM = 1 << 4;
     }
 }
 
@@ -67,6 +72,33 @@ impl Log {
         if self.items.contains(LogItems::OP) {
             self.write(&format!("OP:\n{region}\n"));
         }
+        if self.items.contains(LogItems::OP_OPT) {
+            let mut region = region.clone();
+            opt::optimise(&mut region);
+            self.write(&format!("OP after optimization:\n{region}\n"));
+        }
+    }
+
+    /// Host code was made.
+    pub fn compiled(&self, code: HostCode<'_>) {
+        if !self.items.contains(LogItems::OUT_ASM) {
+            return;
+        }
+        let HostCode {
+            engine,
+            pc,
+            address,
+            bytes,
+        } = code;
+        let mut text = format!("OUT: [size={}] {engine}, of {pc:#018x}\n", bytes.len());
+        for (n, line) in bytes.chunks(16).enumerate() {
+            text += &format!("{:#018x}: ", address.wrapping_add(16 * n as u64));
+            for byte in line {
+                text += &format!(" {byte:02x}");
+            }
+            text.push('\n');
+        }
+        self.write(&text);
     }
 
     /// An exception was taken from `from`, on CPU `cpu`, to the vector at `pc`.

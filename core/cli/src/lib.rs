@@ -144,6 +144,8 @@ pub struct CommandLine {
     pub log: LogItems,
     /// `-preconfig`.
     pub preconfig: bool,
+    /// `-perfmap`.
+    pub perf_map: bool,
     /// `-trace`: names of trace points, in which `*` stands for anything.
     pub trace: Vec<String>,
     /// `-trace events=`: a file of such names, one a line.
@@ -173,6 +175,12 @@ pub const LOG_ITEMS: &[(&str, LogItems, &str)] = &[
         "guest instructions, when they are translated",
     ),
     ("op", LogItems::OP, "their intermediate representation"),
+    ("op_opt", LogItems::OP_OPT, "the same, optimised"),
+    (
+        "out_asm",
+        LogItems::OUT_ASM,
+        "host code, in bytes, when it is made",
+    ),
     ("int", LogItems::INT, "exceptions, when they are taken"),
 ];
 
@@ -363,6 +371,7 @@ impl CommandLine {
             }
             "pidfile" => self.pidfile = Some(argument.into()),
             "preconfig" => self.preconfig = true,
+            "perfmap" => self.perf_map = true,
             "trace" => {
                 let mut kv = KeyVal::parse("trace", &argument, "enable")?;
                 self.trace.extend(kv.take_all("enable"));

@@ -201,7 +201,16 @@ pub const OPTIONS: &[OptionRow] = &[
         "[[enable=]PATTERN][,events=FILE][,file=FILE]",
         "turn on trace points ('help' lists them); a file named *.json is for trace viewers",
     ),
-    row("d", "ITEM,…", "log: in_asm, op, int ('help' lists them)"),
+    row(
+        "d",
+        "ITEM,…",
+        "log translations or exceptions ('help' lists them)",
+    ),
+    row(
+        "perfmap",
+        "",
+        "name host code for perf in /tmp/perf-PID.map",
+    ),
     row(
         "D",
         "FILE",

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferrite_ir::engine::key::{Key, Map};
-use ferrite_ir::engine::{Limits, Stats};
+use ferrite_ir::engine::{CodeWatcher, Figure, HostCode, Limits, Stats};
 use ferrite_ir::env::{Extent, Fetched};
 use ferrite_ir::interp::{self, BlockEnd, Lowered};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
@@ -145,6 +145,17 @@ pub struct CompilerStats {
     pub deferred: u64,
 }
 
+/// How translations ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct ExitStats {
+    /// By an exit that is linked.
+    linked: u64,
+    /// By an exit that is not.
+    unlinked: u64,
+    /// At an address to be looked up: a computed one, or after a change of context.
+    looked_up: u64,
+}
+
 /// Runs guest code interpreted at first, then as machine code made by Cranelift. One engine serves
 /// any number of vCPUs that take turns.
 pub struct Engine {
@@ -165,6 +176,8 @@ pub struct Engine {
     lowered_bytes: usize,
     stats: Stats,
     compiled: CompilerStats,
+    exits: ExitStats,
+    watcher: Option<Box<dyn CodeWatcher>>,
 }
 
 impl Engine {
@@ -193,6 +206,8 @@ impl Engine {
             lowered_bytes: 0,
             stats: Stats::default(),
             compiled: CompilerStats::default(),
+            exits: ExitStats::default(),
+            watcher: None,
         })
     }
 
@@ -222,7 +237,7 @@ impl Engine {
                 let mut region = region.clone();
                 opt::optimise(&mut region);
                 let compiled = self.compiler.compile(&region)?;
-                let tier = self.install(compiled);
+                let tier = self.install(key.pc, compiled);
                 let (tier, exits) = tier.ok_or(EmitError::NoRoom)?;
                 self.insert(key, tier, exits)
             }
@@ -306,7 +321,7 @@ impl Engine {
                 continue;
             }
             opt::optimise(&mut region);
-            if let Some((tier, exits)) = self.first_tier(&region, extent) {
+            if let Some((tier, exits)) = self.first_tier(key.pc, &region, extent) {
                 self.stats.regions += 1;
                 self.stats.insns += u64::from(region.insns);
                 return Some(self.insert(key, tier, exits));
@@ -317,13 +332,13 @@ impl Engine {
     }
 
     /// What a region is run as at first, and the number of its exits.
-    fn first_tier(&mut self, region: &Region, extent: Extent) -> Option<(Tier, usize)> {
+    fn first_tier(&mut self, pc: u64, region: &Region, extent: Extent) -> Option<(Tier, usize)> {
         if self.worker.is_none() {
             let start = Instant::now();
             let result = self.compiler.compile(region);
             self.compiled.time += start.elapsed();
             match result {
-                Ok(compiled) => match self.install(compiled) {
+                Ok(compiled) => match self.install(pc, compiled) {
                     Some(tier) => return Some(tier),
                     None => self.flush(),
                 },
@@ -358,7 +373,7 @@ impl Engine {
     }
 
     /// Puts machine code where it can run. `None` if there is no room.
-    fn install(&mut self, compiled: Compiled) -> Option<(Tier, usize)> {
+    fn install(&mut self, pc: u64, compiled: Compiled) -> Option<(Tier, usize)> {
         let Compiled {
             code,
             tables,
@@ -366,7 +381,16 @@ impl Engine {
         } = compiled;
         self.compiled.regions += 1;
         self.compiled.bytes += code.len() as u64;
-        let code = self.buffer.append_aligned(&code)?;
+        let bytes = code;
+        let code = self.buffer.append_aligned(&bytes)?;
+        if let Some(watcher) = &mut self.watcher {
+            watcher.made(HostCode {
+                engine: "cranelift",
+                pc,
+                address: code,
+                bytes: &bytes,
+            });
+        }
         let count = exits.len();
         let exits = exits.into();
         Some((
@@ -395,7 +419,8 @@ impl Engine {
             if name.flushes != self.stats.flushes || !self.is_alive(name.number) {
                 continue;
             }
-            let Some((tier, exits)) = self.install(compiled) else {
+            let pc = self.translations[name.number as usize].key.pc;
+            let Some((tier, exits)) = self.install(pc, compiled) else {
                 self.flush();
                 continue;
             };
@@ -550,15 +575,21 @@ impl CodeEngine for Engine {
             {
                 self.link(from, exit, number);
             }
-            while let End::Exit(exit) = self.enter(env, cpu, number) {
+            loop {
+                let End::Exit(exit) = self.enter(env, cpu, number) else {
+                    self.exits.looked_up += 1;
+                    break;
+                };
                 if cpu.budget() > 0 && !cpu.has_stale_code(env.ram()) {
                     let links = &self.translations[number as usize].links;
                     let next = links.get(exit as usize).copied().unwrap_or(NONE);
                     if self.is_alive(next) {
+                        self.exits.linked += 1;
                         number = next;
                         continue;
                     }
                 }
+                self.exits.unlinked += 1;
                 if let Some(pc) = self.exit_address(number, exit) {
                     cpu.set(slot::PC, pc);
                 }
@@ -594,5 +625,38 @@ impl CodeEngine for Engine {
     fn code_bytes(&self) -> (usize, usize) {
         let used = self.buffer.used();
         (used, used + self.buffer.left())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let is_compiled = |t: &&Translation| matches!(t.tier, Tier::Compiled { .. });
+        let compiled = self.translations.iter().filter(is_compiled).count();
+        let CompilerStats {
+            regions,
+            bytes,
+            time,
+            refused,
+            deferred,
+        } = self.compiled;
+        let ExitStats {
+            linked,
+            unlinked,
+            looked_up,
+        } = self.exits;
+        vec![
+            Figure::new("TB compiled", compiled),
+            Figure::new("TB interpreted", self.by_key.len().saturating_sub(compiled)),
+            Figure::new("compilations", regions),
+            Figure::new("compiled code", bytes),
+            Figure::new("compile time", format_args!("{} us", time.as_micros())),
+            Figure::new("not compilable", refused),
+            Figure::new("queue full", deferred),
+            Figure::new("exits linked", linked),
+            Figure::new("exits not linked", unlinked),
+            Figure::new("exits looked up", looked_up),
+        ]
+    }
+
+    fn watch(&mut self, watcher: Box<dyn CodeWatcher>) {
+        self.watcher = Some(watcher);
     }
 }

@@ -12,9 +12,10 @@
 //! everything is dropped at once, because the buffer is full.
 
 use std::ptr::NonNull;
+use std::time::{Duration, Instant};
 
-use ferrite_ir::engine::Stats;
 use ferrite_ir::engine::key::{Key, Map};
+use ferrite_ir::engine::{CodeWatcher, Figure, HostCode, Stats};
 use ferrite_ir::env::{Extent, Fetched};
 use ferrite_ir::interp::{AtomicEntry, WideEntry};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
@@ -100,6 +101,9 @@ pub struct Engine {
     scratch: Scratch,
     host: Host,
     stats: Stats,
+    /// Time that compilation took.
+    compile_time: Duration,
+    watcher: Option<Box<dyn CodeWatcher>>,
 }
 
 impl Engine {
@@ -130,6 +134,8 @@ impl Engine {
                 fma: is_x86_feature_detected!("fma"),
             },
             stats: Stats::default(),
+            compile_time: Duration::ZERO,
+            watcher: None,
         })
     }
 
@@ -274,6 +280,7 @@ impl Engine {
         if cfg!(debug_assertions) {
             verify(&region).map_err(|_| Refused)?;
         }
+        let start = Instant::now();
         opt::optimise(&mut region);
         let bases = Bases {
             code: self.buffer.used() as u32,
@@ -283,11 +290,21 @@ impl Engine {
             exits: self.exits.len() as u32,
         };
         let output = emit::region(&region, &self.stubs, bases, self.host, &mut self.scratch)?;
-        self.keep(key, bases, output)
+        let kept = self.keep(key, bases, output);
+        self.compile_time += start.elapsed();
+        kept
     }
 
     fn keep(&mut self, key: Key, bases: Bases, output: Output) -> Result<u32, Refused> {
         let fits = self.buffer.append(&output.code);
+        if fits && let Some(watcher) = &mut self.watcher {
+            watcher.made(HostCode {
+                engine: "x64",
+                pc: key.pc,
+                address: self.buffer.address(bases.code) as u64,
+                bytes: &output.code,
+            });
+        }
         self.scratch.give_back(output.code);
         if !fits {
             return Err(Refused);
@@ -486,6 +503,15 @@ impl CodeEngine for Engine {
     fn code_bytes(&self) -> (usize, usize) {
         let used = self.buffer.used();
         (used, used + self.buffer.left())
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let time = format_args!("{} us", self.compile_time.as_micros());
+        vec![Figure::new("compile time", time)]
+    }
+
+    fn watch(&mut self, watcher: Box<dyn CodeWatcher>) {
+        self.watcher = Some(watcher);
     }
 }
 

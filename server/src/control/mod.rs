@@ -345,7 +345,7 @@ impl VmControl for Control<'_> {
     }
 
     fn jit(&self) -> String {
-        describe::jit(&self.vm.engine().stats())
+        describe::jit(&self.vm.engine().stats(), &self.vm.engine().figures())
     }
 
     fn device_tree_lines(&self) -> String {

@@ -2,6 +2,7 @@
 
 mod accelerator;
 mod characters;
+mod code_log;
 mod devices;
 mod disks;
 mod memory;
@@ -222,14 +223,21 @@ pub fn machine(
     if stepped.is_some() {
         vm.hold_cpus();
     }
-    vm.set_engine(accelerator::make(line.machine.accel)?);
+    let log = if line.log.is_empty() {
+        None
+    } else {
+        Some(log(line)?)
+    };
+    let mut engine = accelerator::make(line.machine.accel)?;
+    code_log::watch(&mut engine, log.as_ref(), line)?;
+    vm.set_engine(engine);
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,
         panic: line.panic,
     });
-    if !line.log.is_empty() {
-        vm.set_log(&log(line)?);
+    if let Some(log) = &log {
+        vm.set_log(log);
     }
     tracing::start(line, vm.board().trace())?;
     Ok(Built {

@@ -1,6 +1,6 @@
 //! What runs a machine's guest code.
 
-use super::{Engine, Stats};
+use super::{CodeWatcher, Engine, Figure, Stats};
 use crate::env::Env;
 use crate::state::VcpuBlock;
 
@@ -23,6 +23,17 @@ pub trait CodeEngine: Send {
 
     /// Bytes of code in use, and how many there may be.
     fn code_bytes(&self) -> (usize, usize);
+
+    /// Figures of its own, beyond [`Self::stats`].
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
+
+    /// Tells `watcher` of machine code as it is made from now on. An engine that does not know its
+    /// machine code itself has nothing to tell.
+    fn watch(&mut self, watcher: Box<dyn CodeWatcher>) {
+        drop(watcher);
+    }
 }
 
 /// The engine that a machine runs with.
@@ -81,5 +92,20 @@ impl Accelerator {
             Self::Interpreter(engine) => engine.regions(),
             Self::Code(engine) => engine.regions(),
         }
+    }
+
+    /// Figures beyond [`Self::stats`], for people to read: the engine's name and what it tells.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![
+            Figure::new("backend", self.name()),
+            Figure::new("TB alive", self.regions()),
+        ];
+        if let Self::Code(engine) = self {
+            let (used, all) = engine.code_bytes();
+            figures.push(Figure::new("code size", format_args!("{used}/{all}")));
+            figures.extend(engine.figures());
+        }
+        figures
     }
 }

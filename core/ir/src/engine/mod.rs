@@ -23,8 +23,10 @@ mod accelerator;
 mod cache;
 mod jump_cache;
 pub mod key;
+mod watch;
 
 pub use accelerator::{Accelerator, CodeEngine};
+pub use watch::{CodeWatcher, Figure, HostCode};
 
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, WrittenCode};
 
