@@ -314,7 +314,14 @@ impl Engine {
         {
             self.flush();
         }
-        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+        // Before it is worth while to look further than a block, the interpreter runs it.
+        let all = [
+            Extent::Region,
+            Extent::Block,
+            Extent::Instruction,
+            Extent::Refusal,
+        ];
+        for extent in all.into_iter().skip(usize::from(self.worker.is_some())) {
             let mut region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
             if cfg!(debug_assertions) && verify(&region).is_err() {
                 self.stats.narrowed += 1;
@@ -349,10 +356,9 @@ impl Engine {
         self.lowered_bytes += code.bytes();
         let exits = code.exits().len();
         // What could be translated in parts only stays as it is.
-        let heat = if extent == Extent::Region {
-            0
-        } else {
-            u32::MAX
+        let heat = match extent {
+            Extent::Region | Extent::Block => 0,
+            Extent::Instruction | Extent::Refusal => u32::MAX,
         };
         Some((Tier::Interpreted { code, heat }, exits))
     }
