@@ -99,16 +99,13 @@ impl<'a> Parts<'a> {
         // SAFETY: the engine made the frame for this run from references that it holds and does not
         // use meanwhile; the tables live as long as the code.
         unsafe {
-            let frame = &mut *frame;
+            let (frame, tables) = (&mut *frame, &*tables);
             Self {
                 env: &mut *frame.env.as_ptr(),
                 cpu: &mut *frame.cpu.as_ptr(),
                 value: &mut frame.value,
                 args: frame.args,
-                site: (&(*tables).sites)
-                    .get(site as usize)
-                    .copied()
-                    .unwrap_or(NOWHERE),
+                site: tables.sites.get(site as usize).copied().unwrap_or(NOWHERE),
             }
         }
     }
@@ -281,8 +278,8 @@ pub(super) unsafe extern "C" fn wide(
 ) -> u64 {
     // SAFETY: as in `load`; the tables live as long as the code.
     unsafe {
-        let cpu = &mut *(*frame).cpu.as_ptr();
-        if let Some(entry) = (&(*tables).wides).get(entry as usize) {
+        let (cpu, tables) = (&mut *(*frame).cpu.as_ptr(), &*tables);
+        if let Some(entry) = tables.wides.get(entry as usize) {
             interp::wide(entry, cpu);
         }
     }

@@ -105,12 +105,12 @@ impl Emitter<'_> {
             (FloatOp::FromS64 | FloatOp::FromS32 | FloatOp::FromU64 | FloatOp::FromU32, _)
                 if imm >> 8 == 0 =>
             {
-                self.from_integer(op, f, shape, imm, o)
+                self.convert_from_integer(op, f, shape, imm, o)
             }
             (FloatOp::ToS64 | FloatOp::ToS32 | FloatOp::ToU64 | FloatOp::ToU32, Some(a))
                 if to_zero =>
             {
-                Some(self.to_integer(op, f, shape, imm, o, a))
+                Some(self.convert_to_integer(op, f, shape, imm, o, a))
             }
             (FloatOp::Widen | FloatOp::Narrow, Some(a)) if shape.lane == Lane::S && imm == 0 => {
                 Some(self.convert(op, shape, o, a))
@@ -389,7 +389,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn from_integer(
+    fn convert_from_integer(
         &mut self,
         op: FloatOp,
         f: Format,
@@ -414,7 +414,7 @@ impl Emitter<'_> {
         Some(self.end(&paths, result, (op, shape, imm), o))
     }
 
-    fn to_integer(
+    fn convert_to_integer(
         &mut self,
         op: FloatOp,
         f: Format,

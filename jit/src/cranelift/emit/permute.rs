@@ -9,15 +9,15 @@ use super::wide::Operands;
 
 /// Which lane of `v1:v0`, of `n` lanes each, goes to lane `i`.
 fn source(op: LaneOp, i: usize, n: usize) -> Option<usize> {
-    let half = i / 2;
+    let (half, odd) = (i / 2, i % 2 == 1);
     let from = |second: bool, lane: usize| if second { n + lane } else { lane };
     Some(match op {
-        LaneOp::Zip1 => from(i % 2 != 0, half),
-        LaneOp::Zip2 => from(i % 2 != 0, n / 2 + half),
+        LaneOp::Zip1 => from(odd, half),
+        LaneOp::Zip2 => from(odd, n / 2 + half),
         LaneOp::Uzp1 => 2 * i,
         LaneOp::Uzp2 => 2 * i + 1,
-        LaneOp::Trn1 => from(i % 2 != 0, i & !1),
-        LaneOp::Trn2 => from(i % 2 != 0, i | 1),
+        LaneOp::Trn1 => from(odd, i & !1),
+        LaneOp::Trn2 => from(odd, i | 1),
         _ => return None,
     })
 }
