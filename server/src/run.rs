@@ -87,6 +87,7 @@ impl Host {
             host: &mut self.monitors.host,
             events: &self.monitors.events,
         };
+        control.release_characters();
         self.monitors.hub.poll(&mut control);
         serve(
             &mut self.monitors.console,

@@ -405,7 +405,7 @@ impl Wiring<'_> {
     ) -> Result<(), SetupError> {
         let bus = match place {
             Place::Mmio(bus) => *bus,
-            Place::Adapter | Place::Scsi(_) => None,
+            Place::Adapter(_) | Place::Scsi(_) => None,
             Place::Pci(at) => {
                 let name = device.name();
                 let mut device = VirtioPci::new(device)

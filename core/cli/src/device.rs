@@ -24,10 +24,19 @@ pub enum Place {
     Mmio(Option<usize>),
     /// A PCI bus.
     Pci(PciPlace),
-    /// The serial adapter.
-    Adapter,
+    /// A serial adapter.
+    Adapter(PortPlace),
     /// A SCSI bus.
     Scsi(ScsiPlace),
+}
+
+/// A place on a serial adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortPlace {
+    /// The bus's name: the adapter's with `.0`; `None` for the first adapter's.
+    pub bus: Option<String>,
+    /// The port's number; `None` for the first free one.
+    pub number: Option<u32>,
 }
 
 /// A place on a SCSI bus.
@@ -327,6 +336,12 @@ impl Driver {
             .find(|driver| driver.name == name || driver.alias == Some(name))
     }
 
+    /// Whether it plugs into a serial adapter.
+    #[must_use]
+    pub fn is_port(&self) -> bool {
+        self.bus == ADAPTER
+    }
+
     /// Whether it plugs into a SCSI bus.
     #[must_use]
     pub fn is_scsi(&self) -> bool {
@@ -349,12 +364,12 @@ impl DeviceSpec {
         let id = kv.take("id");
         let kind = (driver.read)(&mut kv)?;
         let place = match driver.bus {
-            ADAPTER => {
-                // Ports plug into the one serial adapter; its bus may be named.
-                kv.take("bus");
-                kv.take_number("nr")?;
-                Place::Adapter
-            }
+            ADAPTER => Place::Adapter(PortPlace {
+                bus: kv.take("bus"),
+                number: kv
+                    .take_number("nr")?
+                    .map(|number| u32::try_from(number).unwrap_or(u32::MAX)),
+            }),
             SCSI => Place::Scsi(ScsiPlace::take(&mut kv)?),
             MMIO => Place::Mmio(mmio_bus(&mut kv)?),
             _ => Place::Pci(PciPlace::take(&mut kv, driver.name.starts_with("virtio"))?),

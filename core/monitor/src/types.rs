@@ -30,6 +30,7 @@ const SCSI_UNIT: Properties = &[
     ("wwn", "uint64", "0"),
 ];
 const CHAR: Properties = &[("chardev", "str", "")];
+const NUMBER: Properties = &[("nr", "uint32", "4294967295")];
 const BALLOON: Properties = &[
     ("deflate-on-oom", "bool", "false"),
     ("free-page-reporting", "bool", "false"),
@@ -89,9 +90,9 @@ const TYPES: &[Row] = &[
         "virtserialport",
         "virtio-serial-port",
         false,
-        &[CHAR, &[("name", "str", "")]],
+        &[CHAR, NUMBER, &[("name", "str", "")]],
     ),
-    ("virtconsole", "virtio-serial-port", false, &[CHAR]),
+    ("virtconsole", "virtio-serial-port", false, &[CHAR, NUMBER]),
     ("pci-device", "device", true, &[]),
     ("e1000-base", "pci-device", true, &[]),
     ("e1000", "e1000-base", false, &[PCI, NIC]),

@@ -22,12 +22,16 @@ use crate::launch::LaunchError;
 pub(super) fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
     let removed = vm.board_mut().with_pci(|host, _| host.take_events());
     for PciEvent::Removed { id, path, kind } in removed.unwrap_or_default() {
-        for unit in facts.backends.scsi.below(&path) {
-            facts.backends.forget(&unit.path, &mut facts.disks);
-            events.emit(&Event::DeviceDeleted {
-                device: unit.id,
-                path: unit.path,
-            });
+        let backends = &facts.backends;
+        let units = backends.scsi.below(&path).into_iter();
+        let units = units.map(|unit| (unit.id, unit.path));
+        let ports = backends.serial.below(&path).into_iter();
+        let below: Vec<_> = units
+            .chain(ports.map(|port| (port.id, port.path)))
+            .collect();
+        for (device, path) in below {
+            facts.backends.forget(&path, &mut facts.disks);
+            events.emit(&Event::DeviceDeleted { device, path });
         }
         facts.backends.forget(&path, &mut facts.disks);
         if kind.starts_with("virtio-") {
@@ -115,7 +119,7 @@ impl Control<'_> {
             )));
         }
         let spec = parse(driver, properties)?;
-        if matches!(spec.kind, DeviceKind::RootPort { .. } | DeviceKind::Serial) {
+        if matches!(spec.kind, DeviceKind::RootPort { .. }) {
             return Err(Error::generic(
                 "Parameter 'driver' expects a pluggable device type",
             ));
@@ -146,22 +150,60 @@ impl Control<'_> {
         Ok(())
     }
 
-    /// Takes a unit from its bus, if there is one of this id or path. The guest is told, not asked.
-    fn remove_scsi_unit(&mut self, id: &str) -> bool {
+    /// Adds a port to a serial adapter.
+    fn add_port(
+        &mut self,
+        driver: &'static str,
+        properties: Map<String, Value>,
+    ) -> Result<(), Error> {
+        let spec = parse(driver, properties)?;
+        let Place::Adapter(place) = &spec.place else {
+            return Err(Error::unsupported());
+        };
+        self.check_name(spec.id.as_deref())?;
+        self.release_characters();
+        let backends = &mut self.facts.backends;
+        let characters = &mut self.host.characters;
+        let added = backends.port(spec.id.as_deref(), place, &spec.kind, characters);
+        added.map_err(|error| bad_reference(driver, error))?;
+        self.vm.poll_devices();
+        Ok(())
+    }
+
+    /// Frees the character back ends of ports that are gone.
+    pub fn release_characters(&mut self) {
+        for chardev in self.facts.backends.serial.take_released() {
+            self.host.characters.release(&chardev);
+        }
+    }
+
+    /// What is on SCSI buses and serial adapters: id and path.
+    fn units(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        let backends = &self.facts.backends;
+        let units = backends.scsi.units().iter();
+        let ports = backends.serial.ports().iter();
+        units
+            .map(|unit| (unit.id.as_deref(), unit.path.as_str()))
+            .chain(ports.map(|port| (port.id.as_deref(), port.path.as_str())))
+    }
+
+    /// Takes a unit or port from its bus, if there is one of this id or path. The guest is told, not
+    /// asked.
+    fn remove_unit(&mut self, id: &str) -> bool {
+        let mut units = self.units();
+        let unit = units.find(|(name, path)| *name == Some(id) || *path == id);
+        let Some((device, path)) = unit else {
+            return false;
+        };
+        let (device, path) = (device.map(str::to_owned), path.to_owned());
+        drop(units);
         let Facts {
             backends, disks, ..
         } = &mut *self.facts;
-        let mut units = backends.scsi.units().iter();
-        let unit = units.find(|unit| unit.id.as_deref() == Some(id) || unit.path == id);
-        let Some(unit) = unit.cloned() else {
-            return false;
-        };
-        backends.forget(&unit.path, disks);
+        backends.forget(&path, disks);
+        self.release_characters();
         self.vm.poll_devices();
-        self.events.emit(&Event::DeviceDeleted {
-            device: unit.id,
-            path: unit.path,
-        });
+        self.events.emit(&Event::DeviceDeleted { device, path });
         true
     }
 
@@ -175,8 +217,7 @@ impl Control<'_> {
     }
 
     fn is_taken(&self, id: &str) -> bool {
-        let units = self.facts.backends.scsi.units();
-        if units.iter().any(|unit| unit.id.as_deref() == Some(id)) {
+        if self.units().any(|(name, _)| name == Some(id)) {
             return true;
         }
         let pci = self.vm.board().pci();
@@ -207,6 +248,9 @@ impl DeviceControl for Control<'_> {
         if let Some(known) = Driver::find(driver).filter(|driver| driver.is_scsi()) {
             return self.add_scsi_unit(known.name, properties);
         }
+        if let Some(known) = Driver::find(driver).filter(|driver| driver.is_port()) {
+            return self.add_port(known.name, properties);
+        }
         let (spec, place) = self.addable(driver, properties)?;
         let wanted = request(&spec, &place);
         let kind = Driver::find(driver).map_or("device", |driver| driver.name);
@@ -227,7 +271,7 @@ impl DeviceControl for Control<'_> {
     }
 
     fn device_del(&mut self, id: &str) -> Result<(), Error> {
-        if self.remove_scsi_unit(id) {
+        if self.remove_unit(id) {
             return Ok(());
         }
         let known = |f: &&FunctionInfo<'_>| f.name == Some(id) || f.path == id;

@@ -6,7 +6,7 @@ use ferrite_qmp::HostControl;
 use ferrite_qmp::qom::Object;
 
 use super::Control;
-use crate::launch::Unit;
+use crate::launch::{Port, Unit};
 
 /// The tree.
 pub(super) fn tree(control: &Control<'_>) -> Object {
@@ -59,7 +59,7 @@ fn balloon(control: &Control<'_>, function: &FunctionInfo<'_>, object: Object) -
     )
 }
 
-/// The units on SCSI buses, with their paths.
+/// The units on SCSI buses and the ports of serial adapters, with their paths.
 fn units<'a>(control: &'a Control<'_>) -> Vec<(&'a str, Object)> {
     let unit = |unit: &'a Unit| {
         let name = unit.path.rsplit('/').next().unwrap_or_default();
@@ -73,12 +73,24 @@ fn units<'a>(control: &'a Control<'_>) -> Vec<(&'a str, Object)> {
             .with("lun", "uint32", unit.address.lun);
         (unit.path.as_str(), object)
     };
-    control
-        .facts
-        .backends
+    let port = |port: &'a Port| {
+        let name = port.path.rsplit('/').next().unwrap_or_default();
+        let bus = format!("{}/virtio-backend/{}", port.adapter, port.bus);
+        let object = Object::new(name, port.kind)
+            .with("realized", "bool", true)
+            .with("hotpluggable", "bool", true)
+            .with("parent_bus", "link<bus>", bus)
+            .with("chardev", "str", port.chardev.as_str())
+            .with("nr", "uint32", port.number);
+        (port.path.as_str(), object)
+    };
+    let backends = &control.facts.backends;
+    let ports = backends.serial.ports().iter().map(port);
+    backends
         .scsi
         .units()
         .iter()
         .map(unit)
+        .chain(ports)
         .collect()
 }

@@ -19,13 +19,14 @@ use ferrite_vm::{PciSlot, VirtioSlot};
 
 use super::networks::{Networks, Unconnected};
 use super::scsi::ScsiSide;
+use super::serial::{Port, SerialSide};
 use super::{Characters, Disks, LaunchError};
 use crate::backend::host_folder::{HostFolder, SecurityModel};
 use crate::backend::p9::P9Thread;
 use crate::backend::random::RandomFile;
 use crate::cli::CommandLine;
 use crate::cli::device::{
-    DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, RngSpec, ScsiPlace,
+    DeviceKind, DeviceSpec, FsdevSpec, NicModel, PciPlace, Place, PortPlace, RngSpec, ScsiPlace,
 };
 use crate::cli::net::NicKind;
 use crate::clock::SystemClock;
@@ -57,6 +58,8 @@ pub struct Backends {
     pub cards: Vec<Card>,
     /// The balloon: the device's path, and the hand on it.
     pub balloon: Option<(String, BalloonControl)>,
+    /// Serial adapters and their ports.
+    pub serial: SerialSide,
     /// SCSI adapters and what is on them.
     pub scsi: ScsiSide,
     /// Disks that a device was given by name: the device's path, the disk's name.
@@ -87,6 +90,7 @@ pub(super) fn make(
         networks: Networks::new(line, waker)?,
         cards: Vec::new(),
         balloon: None,
+        serial: SerialSide::default(),
         scsi: ScsiSide::default(),
         drives: Vec::new(),
         fsdevs: line.fsdevs.clone(),
@@ -112,12 +116,12 @@ pub(super) fn make(
             place,
             kind,
         };
-        let added = backends.add(&spec, line, characters, disks, &mut devices);
+        let added = backends.add(&spec, characters, disks, &mut devices);
         added.map_err(given)?;
     }
     for (n, spec) in line.devices.iter().enumerate() {
         let given = |error: LaunchError| error.given(line.nth_given(&["device", "virtfs"], n));
-        let added = backends.add(spec, line, characters, disks, &mut devices);
+        let added = backends.add(spec, characters, disks, &mut devices);
         added.map_err(given)?;
     }
     for disk in disks.take_virtio() {
@@ -136,31 +140,21 @@ impl Backends {
     fn add(
         &mut self,
         spec: &DeviceSpec,
-        line: &CommandLine,
         characters: &mut Characters,
         disks: &mut Disks,
         into: &mut Devices,
     ) -> Result<(), LaunchError> {
         match (&spec.place, &spec.kind) {
-            (Place::Adapter, _) => adapter_exists(line),
+            (Place::Adapter(place), kind) => self
+                .port(spec.id.as_deref(), place, kind, characters)
+                .map(|_| ()),
             (Place::Scsi(place), kind) => self
                 .scsi_unit(spec.id.as_deref(), place, kind, disks, false)
                 .map(|_| ()),
-            (Place::Mmio(bus), DeviceKind::Serial) => {
-                let device = serial(line, characters)?;
-                into.mmio.push(VirtioSlot { device, bus: *bus });
-                Ok(())
-            }
             (Place::Mmio(bus), kind) => {
                 let path = self.path(spec.id.as_deref());
                 let device = self.virtio(kind, spec.id.as_deref(), path, "device", disks)?;
                 into.mmio.push(VirtioSlot { device, bus: *bus });
-                Ok(())
-            }
-            (Place::Pci(place), DeviceKind::Serial) => {
-                let device = on_pci(serial(line, characters)?, place.legacy)?;
-                let request = self.request(spec.id.as_deref(), place);
-                into.pci.push(PciSlot { request, device });
                 Ok(())
             }
             (Place::Pci(place), kind) => {
@@ -269,9 +263,53 @@ impl Backends {
                 };
                 self.inflatable(path, options)?
             }
+            DeviceKind::Serial => Box::new(VirtioConsole::on(self.serial.add_adapter(id, path))),
             DeviceKind::ScsiHost => Box::new(VirtioScsi::new(self.scsi.add_adapter(id, path))),
             _ => return Err(unsupported()),
         })
+    }
+
+    /// Makes a port and puts it on its adapter.
+    pub fn port(
+        &mut self,
+        id: Option<&str>,
+        place: &PortPlace,
+        kind: &DeviceKind,
+        characters: &mut Characters,
+    ) -> Result<(), LaunchError> {
+        let (chardev, name) = match kind {
+            DeviceKind::Console { chardev } => (chardev, None),
+            DeviceKind::SerialPort { chardev, name } => (chardev, Some(name)),
+            _ => return Ok(()),
+        };
+        let adapter = self.serial.adapter(place, name.is_some())?;
+        let backend = characters.take(chardev)?;
+        let number = match name {
+            None => adapter.bus.add_console(place.number, None, backend),
+            Some(name) => {
+                let name = (!name.is_empty()).then(|| name.clone());
+                adapter.bus.add_serial_port(place.number, name, backend)
+            }
+        };
+        let number = number.map_err(|error| {
+            characters.release(chardev);
+            LaunchError::Conflict(format!("virtio-serial-bus: {error}"))
+        })?;
+        let port = Port {
+            id: id.map(str::to_owned),
+            path: self.path(id),
+            adapter: adapter.path,
+            bus: adapter.name,
+            number,
+            chardev: chardev.clone(),
+            kind: if name.is_some() {
+                "virtserialport"
+            } else {
+                "virtconsole"
+            },
+        };
+        self.serial.add_port(port);
+        Ok(())
     }
 
     /// Makes a unit and puts it on its bus.
@@ -365,6 +403,7 @@ impl Backends {
     /// Forgets a device that is gone.
     pub fn forget(&mut self, path: &str, disks: &mut Disks) {
         self.cards.retain(|card| card.path != path);
+        self.serial.forget(path);
         self.scsi.forget(path);
         self.balloon.take_if(|(balloon, _)| balloon == path);
         for (_, drive) in self.drives.extract_if(.., |(user, _)| user == path) {
@@ -471,41 +510,4 @@ fn blk(
         problem: e.to_string(),
     })?;
     Ok(Box::new(device))
-}
-
-/// Ports need an adapter, which takes them along.
-fn adapter_exists(line: &CommandLine) -> Result<(), LaunchError> {
-    if line.devices.iter().any(|d| d.kind == DeviceKind::Serial) {
-        return Ok(());
-    }
-    Err(LaunchError::Device {
-        device: "virtconsole or virtserialport".into(),
-        problem: "No 'virtio-serial-bus' bus found: add -device virtio-serial-pci or \
-                  virtio-serial-device before it"
-            .into(),
-    })
-}
-
-/// The serial adapter with every port of the command line.
-fn serial(
-    line: &CommandLine,
-    characters: &mut Characters,
-) -> Result<Box<dyn VirtioDevice>, LaunchError> {
-    let mut adapter = VirtioConsole::new();
-    for spec in &line.devices {
-        let added = match &spec.kind {
-            DeviceKind::Console { chardev } => {
-                adapter.add_console(None, None, characters.take(chardev)?)
-            }
-            DeviceKind::SerialPort { chardev, name } => {
-                adapter.add_serial_port(None, Some(name.clone()), characters.take(chardev)?)
-            }
-            _ => continue,
-        };
-        added.map_err(|e| LaunchError::Device {
-            device: "virtio-serial".into(),
-            problem: e.to_string(),
-        })?;
-    }
-    Ok(Box::new(adapter))
 }

@@ -8,6 +8,7 @@ mod disks;
 mod memory;
 mod networks;
 mod scsi;
+mod serial;
 mod tracing;
 
 use std::fs;
@@ -25,6 +26,7 @@ pub use self::characters::{CharFacts, Characters, MonitorEnd};
 pub use self::devices::{Backends, Card};
 pub use self::disks::{BlockFacts, Disks};
 pub use self::scsi::Unit;
+pub use self::serial::Port;
 
 use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;

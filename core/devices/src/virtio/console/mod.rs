@@ -1,6 +1,7 @@
 //! The console device (the spec, section 5.3): QEMU's `virtio-serial` with its `virtconsole` and
 //! `virtserialport` ports.
 
+mod bus;
 mod port;
 pub mod spec;
 
@@ -11,6 +12,8 @@ use std::collections::VecDeque;
 
 use ferrite_machine::backend::CharBackend;
 
+use self::bus::{Change, Ports};
+pub use self::bus::{PortError, SerialBus};
 use self::port::Port;
 use self::spec::{
     CONFIG_EMERGENCY, CONTROL_BYTES, CONTROL_RX, CONTROL_TX, MAX_PORTS, event, feature,
@@ -27,29 +30,14 @@ const MAX_QUEUED: usize = 256;
 const PORT_QUEUE: u16 = 128;
 const CONTROL_QUEUE: u16 = 32;
 
-/// A port could not be added.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PortError {
-    /// The number is not below the device's limit.
-    #[error("a port number must be below {MAX_PORTS}, not {0}")]
-    BadNumber(u32),
-    /// Another port has the number.
-    #[error("port number {0} is taken")]
-    Taken(u32),
-    /// Another port has the name.
-    #[error("a port named {0} exists already")]
-    NameTaken(String),
-    /// Every number is taken.
-    #[error("the device has no free port")]
-    Full,
-}
-
 /// `virtio-serial`: up to 31 ports.
 pub struct VirtioConsole {
     // Wiring.
-    ports: Vec<Port>,
+    bus: SerialBus,
     // Guest-visible.
     size: Option<(u16, u16)>,
+    /// Whether the driver wants to hear of ports.
+    ready: bool,
     // Control messages for the driver.
     messages: VecDeque<Vec<u8>>,
 }
@@ -64,9 +52,16 @@ impl VirtioConsole {
     /// A device without ports.
     #[must_use]
     pub fn new() -> Self {
+        Self::on(SerialBus::default())
+    }
+
+    /// A device with the ports of `bus`, now and later.
+    #[must_use]
+    pub fn on(bus: SerialBus) -> Self {
         Self {
-            ports: Vec::new(),
+            bus,
             size: None,
+            ready: false,
             messages: VecDeque::new(),
         }
     }
@@ -86,7 +81,7 @@ impl VirtioConsole {
         name: Option<String>,
         backend: Box<dyn CharBackend>,
     ) -> Result<u32, PortError> {
-        self.add(number, 0, name, true, backend)
+        self.bus.add_console(number, name, backend)
     }
 
     /// Adds a `virtserialport`: a port that the guest sees as a character device. It gets the first
@@ -97,34 +92,7 @@ impl VirtioConsole {
         name: Option<String>,
         backend: Box<dyn CharBackend>,
     ) -> Result<u32, PortError> {
-        self.add(number, 1, name, false, backend)
-    }
-
-    fn add(
-        &mut self,
-        number: Option<u32>,
-        first: u32,
-        name: Option<String>,
-        is_console: bool,
-        backend: Box<dyn CharBackend>,
-    ) -> Result<u32, PortError> {
-        let taken = |n: u32| self.ports.iter().any(|p| p.number == n as usize);
-        let number = match number {
-            Some(n) if n >= MAX_PORTS => return Err(PortError::BadNumber(n)),
-            Some(n) if taken(n) => return Err(PortError::Taken(n)),
-            Some(n) => n,
-            None => (first..MAX_PORTS)
-                .find(|n| !taken(*n))
-                .ok_or(PortError::Full)?,
-        };
-        if let Some(name) = &name
-            && self.ports.iter().any(|p| p.name.as_ref() == Some(name))
-        {
-            return Err(PortError::NameTaken(name.clone()));
-        }
-        self.ports
-            .push(Port::new(number as usize, name, is_console, backend));
-        Ok(number)
+        self.bus.add_serial_port(number, name, backend)
     }
 
     fn send(&mut self, port: usize, event: u16, value: u16, extra: &[u8]) {
@@ -152,7 +120,7 @@ impl VirtioConsole {
         }
     }
 
-    fn take_messages(&mut self, cx: &mut VirtioCx<'_>) {
+    fn take_messages(&mut self, cx: &mut VirtioCx<'_>, ports: &mut Ports) {
         for _ in 0..MAX_MESSAGES {
             let Some(chain) = cx.pop(CONTROL_TX) else {
                 return;
@@ -160,7 +128,7 @@ impl VirtioConsole {
             if let Some([p0, p1, p2, p3, e0, e1, v0, v1]) = cx.read_array(&chain, 0) {
                 let port = u32::from_le_bytes([p0, p1, p2, p3]);
                 let value = u16::from_le_bytes([v0, v1]);
-                self.message(port, u16::from_le_bytes([e0, e1]), value);
+                self.message(ports, port, u16::from_le_bytes([e0, e1]), value);
             }
             cx.push(CONTROL_TX, chain, 0);
         }
@@ -168,17 +136,19 @@ impl VirtioConsole {
     }
 
     /// The driver tells of a port.
-    fn message(&mut self, number: u32, event: u16, value: u16) {
+    fn message(&mut self, ports: &mut Ports, number: u32, event: u16, value: u16) {
         if event == event::DEVICE_READY {
-            if value != 0 {
-                let numbers: Vec<_> = self.ports.iter().map(|p| p.number).collect();
-                for number in numbers {
-                    self.send(number, event::DEVICE_ADD, 1, &[]);
+            self.ready = value != 0;
+            if self.ready {
+                // It hears of every port, so there is no news of any.
+                ports.changes.clear();
+                for port in &ports.ports {
+                    self.send(port.number, event::DEVICE_ADD, 1, &[]);
                 }
             }
             return;
         }
-        let found = self.ports.iter_mut().find(|p| p.number == number as usize);
+        let found = ports.ports.iter_mut().find(|p| p.number == number as usize);
         let Some(port) = found else {
             return;
         };
@@ -216,9 +186,9 @@ impl VirtioConsole {
     }
 
     /// Tells the driver of ports whose host side came or went.
-    fn note_connections(&mut self) {
+    fn note_connections(&mut self, ports: &mut Ports) {
         let mut changes = Vec::new();
-        for port in self.ports.iter_mut().filter(|p| p.ready) {
+        for port in ports.ports.iter_mut().filter(|p| p.ready) {
             let open = port.connected();
             if open != port.host_open {
                 port.host_open = open;
@@ -230,18 +200,39 @@ impl VirtioConsole {
         }
     }
 
+    /// Tells the driver of ports that came and went.
+    fn note_changes(&mut self, cx: &mut VirtioCx<'_>, ports: &mut Ports) {
+        for change in std::mem::take(&mut ports.changes) {
+            match change {
+                Change::Added(number) if self.ready => {
+                    self.send(number, event::DEVICE_ADD, 1, &[]);
+                }
+                Change::Removed(mut port) => {
+                    port.hand_back(cx);
+                    if self.ready {
+                        self.send(port.number, event::DEVICE_REMOVE, 1, &[]);
+                    }
+                }
+                Change::Added(_) => {}
+            }
+        }
+    }
+
     fn run(&mut self, cx: &mut VirtioCx<'_>) {
+        let bus = self.bus.clone();
+        let mut ports = bus.lock();
         let multiport = cx.has(feature::MULTIPORT);
+        self.note_changes(cx, &mut ports);
         if multiport {
-            self.take_messages(cx);
-            self.note_connections();
+            self.take_messages(cx, &mut ports);
+            self.note_connections(&mut ports);
             self.flush_messages(cx);
-        } else if let Some(port) = self.ports.iter_mut().find(|p| p.number == 0) {
+        } else if let Some(port) = ports.ports.iter_mut().find(|p| p.number == 0) {
             // The driver knows of one port, and of no way to open it.
             port.guest_open = true;
         }
         let known = |p: &&mut Port| multiport || p.number == 0;
-        for port in self.ports.iter_mut().filter(known) {
+        for port in ports.ports.iter_mut().filter(known) {
             port.transmit(cx);
             port.receive(cx);
         }
@@ -285,7 +276,7 @@ impl VirtioDevice for VirtioConsole {
 
     fn write_config(&mut self, offset: usize, data: &[u8]) {
         if let (CONFIG_EMERGENCY, Some(byte)) = (offset, data.first())
-            && let Some(port) = self.ports.iter_mut().find(|p| p.is_console)
+            && let Some(port) = self.bus.lock().ports.iter_mut().find(|p| p.is_console)
         {
             port.write_now(*byte);
         }
@@ -301,11 +292,14 @@ impl VirtioDevice for VirtioConsole {
 
     fn reset(&mut self) {
         self.messages.clear();
-        self.ports.iter_mut().for_each(Port::reset);
+        self.ready = false;
+        let mut ports = self.bus.lock();
+        ports.changes.clear();
+        ports.ports.iter_mut().for_each(Port::reset);
     }
 
     fn reset_queue(&mut self, queue: usize) {
-        for port in &mut self.ports {
+        for port in &mut self.bus.lock().ports {
             if receive_queue(port.number) + 1 == queue {
                 port.forget_output();
             }

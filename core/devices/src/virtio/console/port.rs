@@ -65,6 +65,13 @@ impl Port {
         self.pending = None;
     }
 
+    /// Gives the driver back what was not written yet: the port goes.
+    pub(super) fn hand_back(&mut self, cx: &mut VirtioCx<'_>) {
+        if let Some(pending) = self.pending.take() {
+            cx.push(receive_queue(self.number) + 1, pending.chain, 0);
+        }
+    }
+
     pub(super) fn forget_output(&mut self) {
         self.pending = None;
     }

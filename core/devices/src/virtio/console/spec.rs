@@ -16,6 +16,8 @@ pub mod event {
     pub const DEVICE_READY: u16 = 0;
     /// Device: there is a port.
     pub const DEVICE_ADD: u16 = 1;
+    /// Device: the port is gone.
+    pub const DEVICE_REMOVE: u16 = 2;
     /// Driver: the port (value 1) can be used.
     pub const PORT_READY: u16 = 3;
     /// Device: the port is a console.

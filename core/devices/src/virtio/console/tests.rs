@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use ferrite_machine::backend::CharBackend;
 
-use super::{PortError, VirtioConsole};
+use super::{PortError, SerialBus, VirtioConsole};
 use crate::virtio::MmioVersion;
 use crate::virtio::guest::{DRIVERS, Guest, Random};
 
@@ -247,4 +247,48 @@ fn random_messages_do_no_harm() {
             guest.start(MULTIPORT, &[16; 6]);
         }
     }
+}
+
+#[test]
+fn ports_come_and_go() {
+    let bus = SerialBus::default();
+    let mut guest = Guest::new(
+        MmioVersion::Modern,
+        Box::new(VirtioConsole::on(bus.clone())),
+    );
+    guest.start(MULTIPORT, &[16; 8]);
+    let heard = |guest: &mut Guest| {
+        let sent = guest.add(2, &[], &[32]);
+        guest.kick(2);
+        guest.poll();
+        let used = guest.used(2)?;
+        let mut message = guest.answer(&sent);
+        message.truncate(used.1 as usize);
+        Some(message)
+    };
+    tell(&mut guest, u32::MAX, 0, 1);
+    let terminal = Terminal::default();
+    let port = || Box::new(terminal.clone());
+    let number = bus.add_serial_port(None, Some("late".into()), port());
+    assert_eq!(number, Ok(1));
+    assert_eq!(heard(&mut guest), Some(vec![1, 0, 0, 0, 1, 0, 1, 0]));
+    tell(&mut guest, 1, 3, 1);
+    assert_eq!(
+        heard(&mut guest),
+        Some(b"\x01\0\0\0\x07\0\x01\0late\0".to_vec())
+    );
+    // What it could not write comes back when it goes.
+    terminal.0.lock().unwrap().room = Some(0);
+    let sent = guest.add(5, &[b"lost"], &[]);
+    guest.kick(5);
+    assert_eq!(guest.used(5), None);
+    bus.remove(1);
+    guest.poll();
+    assert_eq!(guest.used(5), Some((sent.head, 0)));
+    let mut last = None;
+    while let Some(message) = heard(&mut guest) {
+        last = Some(message);
+    }
+    assert_eq!(last, Some(vec![1, 0, 0, 0, 2, 0, 1, 0]));
+    assert_eq!(bus.add_console(Some(1), None, port()), Ok(1));
 }
