@@ -36,4 +36,5 @@ pub mod run;
 pub mod sandbox;
 pub mod serve;
 pub mod signals;
+pub mod vcpus;
 pub mod wake;

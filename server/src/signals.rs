@@ -30,6 +30,12 @@ impl Signals {
         Ok(Self { termination })
     }
 
+    /// Whether [`Self::take_termination`] would say so.
+    #[must_use]
+    pub fn has_termination(&self) -> bool {
+        self.termination.load(Ordering::Acquire)
+    }
+
     /// Whether the process was asked to end since the last call.
     #[must_use]
     pub fn take_termination(&self) -> bool {

@@ -292,6 +292,9 @@ fn check(line: &CommandLine) -> Result<(), SetupError> {
     if line.daemonize || line.pidfile.is_some() {
         return not_here("a background process");
     }
+    if line.machine.accel.threads == Some(true) {
+        return not_here("-accel tcg,thread=multi (CPUs take turns)");
+    }
     let reachable = |target: &CharTarget| match target {
         CharTarget::None | CharTarget::MonStdio => true,
         CharTarget::New(kind) => matches!(kind, ChardevKind::Null | ChardevKind::Stdio { .. }),

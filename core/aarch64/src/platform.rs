@@ -22,7 +22,8 @@ pub enum PhysPage {
     Device,
 }
 
-/// The machine, as one CPU sees it. All methods are quick and never block.
+/// The machine, as one CPU sees it. All methods are quick; none but
+/// [`Self::synchronise`] waits for another CPU.
 pub trait Platform {
     /// The arena.
     fn ram(&self) -> &Arc<GuestRam>;
@@ -76,8 +77,16 @@ pub trait Platform {
     /// Sends an event (SEV) to the other CPUs.
     fn send_event(&mut self, cpu: usize);
 
-    /// Asks every other CPU to do TLB or cache maintenance before it next runs translated code.
+    /// Asks every other CPU to do TLB maintenance, at the latest by the time that this one's next
+    /// [`Self::synchronise`] returns.
     fn broadcast(&mut self, cpu: usize, maintenance: Maintenance);
+
+    /// DSB: what this CPU asked of others has been done when this returns, or will be before they
+    /// run guest code again. Returns what others ask of this CPU, which has to do it at once.
+    fn synchronise(&mut self, cpu: usize) -> Vec<Maintenance> {
+        let _ = cpu;
+        Vec::new()
+    }
 }
 
 /// A CPU's interrupt inputs.

@@ -36,6 +36,8 @@ pub struct AccelOptions {
     pub code_mebibytes: Option<u32>,
     /// `qtest`: no CPU runs, and a test tool has time in its hands.
     pub qtest: bool,
+    /// `thread=`: whether each CPU has a thread of its own (`multi`) or all share one (`single`).
+    pub threads: Option<bool>,
 }
 
 /// What the machine is.
@@ -117,6 +119,12 @@ impl Default for MachineOptions {
 }
 
 impl MachineOptions {
+    /// Whether each CPU has a thread of its own: where there are several, unless otherwise asked.
+    #[must_use]
+    pub fn has_threads(&self) -> bool {
+        !self.accel.qtest && self.accel.threads.unwrap_or(self.cpus > 1)
+    }
+
     /// `-M`.
     pub fn machine(&mut self, text: &str) -> Result<(), CliError> {
         let mut kv = KeyVal::parse("machine", text, "type")?;
@@ -168,7 +176,12 @@ impl MachineOptions {
             Some("qtest") => self.accel.qtest = true,
             Some(_) => return Err(kv.invalid("accel", "tcg or qtest").into()),
         }
-        kv.accept("thread", &["single"])?;
+        self.accel.threads = match kv.take("thread").as_deref() {
+            None => None,
+            Some("single") => Some(false),
+            Some("multi") => Some(true),
+            Some(_) => return Err(kv.invalid("thread", "single or multi").into()),
+        };
         self.accel.backend = match kv.take("backend").as_deref() {
             None => CodeBackend::Best,
             Some("interp") => CodeBackend::Interpreter,

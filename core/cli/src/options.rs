@@ -31,7 +31,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("machine", "virt[,gic-version=2|3]", "the same as -M"),
     row(
         "accel",
-        "tcg[,backend=interp|x64|cranelift|wasm][,tb-size=MiB]|qtest",
+        "tcg[,backend=interp|x64|cranelift|wasm][,thread=single|multi][,tb-size=MiB]|qtest",
         "choose how the CPUs run",
     ),
     row("cpu", "MODEL", "choose the CPU model ('help' lists them)"),

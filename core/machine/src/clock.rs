@@ -13,7 +13,7 @@ impl VirtualTime {
 }
 
 /// The host's clocks, as a host hands them to the machine.
-pub trait HostClock: Send {
+pub trait HostClock: Send + Sync {
     /// Monotonic nanoseconds from any origin.
     fn monotonic_ns(&self) -> u64;
     /// Nanoseconds since 1970-01-01 00:00 UTC.

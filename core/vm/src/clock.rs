@@ -1,11 +1,15 @@
 //! The machine's clock: virtual time made from the host's.
 
+use std::sync::Arc;
+
 use ferrite_machine::VirtualTime;
 use ferrite_machine::clock::HostClock;
 
-/// Virtual time: the host's monotonic time, less the time that the machine was stopped.
+/// Virtual time: the host's monotonic time, less the time that the machine was stopped. A clone goes
+/// on like the original, as long as neither is stopped or started.
+#[derive(Clone)]
 pub struct Clock {
-    host: Box<dyn HostClock>,
+    host: Arc<dyn HostClock>,
     /// Host time (modulo 2^64) at which virtual time would have been 0; meaningful while running.
     origin: u64,
     /// Virtual time while the machine is stopped.
@@ -20,7 +24,7 @@ impl Clock {
     #[must_use]
     pub fn new(host: Box<dyn HostClock>, wall_offset: i64) -> Self {
         Self {
-            host,
+            host: Arc::from(host),
             origin: 0,
             frozen: Some(VirtualTime(0)),
             wall_offset,

@@ -6,7 +6,8 @@
 //! - [`virt`]: the `virt` board: memory map, device tree, wiring;
 //! - [`boot`]: direct kernel boot;
 //! - [`psci`]: the board's firmware calls;
-//! - [`machine`]: the [`Vm`]: run loop and lifecycle.
+//! - [`machine`]: the [`Vm`]: run loop and lifecycle;
+//! - [`smp`]: its CPUs at the same time, on threads that the host gives them.
 //!
 //! # A tour: one guest load from a device
 //! A guest executes `ldr w0, [x1]` with `x1` pointing at the serial port's data register. The load
@@ -20,8 +21,9 @@
 //! the same way, is extended as the operation says, and lands in the slot of `x0`.
 //!
 //! # Ownership
-//! One thread owns the whole [`Vm`]. Host threads (sockets, disks) never touch it: they fill queues
-//! behind the backend traits and wake the owner, which calls [`Vm::poll_devices`].
+//! One thread owns the whole [`Vm`], or, while CPUs have threads of their own, what [`smp`] says. Host
+//! threads (sockets, disks) never touch it: they fill queues behind the backend traits and wake the owner,
+//! which calls [`Vm::poll_devices`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
@@ -32,6 +34,7 @@ pub mod config;
 pub mod describe;
 pub mod machine;
 pub mod psci;
+pub mod smp;
 pub mod virt;
 
 pub use config::{BuildError, FlashImage, GicVersion, MachineConfig, PciSlot, VirtioSlot};

@@ -6,12 +6,11 @@ use ferrite_aarch64::platform::Platform;
 use ferrite_ir::Accelerator;
 use ferrite_ir::engine::Stats;
 use ferrite_machine::device::MachineRequest;
-use ferrite_machine::trace::Point;
+use ferrite_machine::trace::{Point, Trace};
 use ferrite_machine::{ResetKind, VirtualTime};
 
 use crate::boot::BootError;
 use crate::psci::Power;
-use crate::virt::memory_map::ppi;
 use crate::virt::{Board, BootSource, board};
 
 /// Guest instructions that one CPU runs before the next one's turn and before timers are looked at:
@@ -162,6 +161,11 @@ pub struct Policy {
     pub panic: PanicAction,
 }
 
+/// There is not one engine for each CPU.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("each CPU needs an engine of its own")]
+pub struct EngineCount;
+
 /// Why a request to the machine is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refused {
@@ -173,11 +177,18 @@ pub enum Refused {
     NotSuspended,
 }
 
-/// A virtual machine. One thread owns it and calls [`Self::run_slice`] again and again.
+/// A virtual machine. One thread owns it and calls [`Self::run_slice`] again and again, or takes it
+/// apart for CPUs to run at the same time ([`Self::split`]).
 pub struct Vm {
     cpus: Vec<Cpu>,
-    engine: Accelerator,
+    /// One for all CPUs, or one for each. Never empty.
+    engines: Vec<Accelerator>,
     board: Board,
+    rest: Rest,
+}
+
+/// What of a machine is its owner's, whoever runs its CPUs.
+pub(crate) struct Rest {
     boot: BootSource,
     state: RunState,
     policy: Policy,
@@ -198,16 +209,18 @@ impl Vm {
     ) -> Result<Self, BootError> {
         let mut vm = Self {
             cpus,
-            engine: Accelerator::default(),
+            engines: vec![Accelerator::default()],
             board,
-            boot,
-            state: RunState::Prelaunch,
-            policy: Policy::default(),
-            ended: false,
-            failed: false,
-            held: false,
-            device_tree: Vec::new(),
-            events: Vec::new(),
+            rest: Rest {
+                boot,
+                state: RunState::Prelaunch,
+                policy: Policy::default(),
+                ended: false,
+                failed: false,
+                held: false,
+                device_tree: Vec::new(),
+                events: Vec::new(),
+            },
         };
         vm.reset_all(ResetKind::Cold)?;
         Ok(vm)
@@ -215,13 +228,13 @@ impl Vm {
 
     /// Sets what happens when the guest ends or resets itself.
     pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
+        self.rest.policy = policy;
     }
 
     /// What happens when the guest ends or resets itself.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.policy
+        self.rest.policy
     }
 
     /// Lets every CPU log from now on.
@@ -234,13 +247,13 @@ impl Vm {
     /// Whether the program is to end with a failure once the machine is gone.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.failed
+        self.rest.failed
     }
 
     /// What the machine is doing.
     #[must_use]
     pub fn state(&self) -> RunState {
-        self.state
+        self.rest.state
     }
 
     /// The CPUs.
@@ -265,42 +278,69 @@ impl Vm {
         &mut self.board
     }
 
-    /// The execution engine, for its figures.
+    /// The execution engine of the first CPU, or of all.
     #[must_use]
     pub fn engine(&self) -> &Accelerator {
-        &self.engine
+        &self.engines[0]
+    }
+
+    /// What all engines did.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engines.iter().map(Accelerator::stats).sum()
+    }
+
+    /// The execution engines: one, or one for each CPU.
+    #[must_use]
+    pub fn engines(&self) -> &[Accelerator] {
+        &self.engines
     }
 
     /// Lets another engine run the guest from now on. What the present one has translated is lost.
     pub fn set_engine(&mut self, engine: Accelerator) {
-        self.engine = engine;
+        self.engines = vec![engine];
+        for cpu in &mut self.cpus {
+            cpu.set_number_in_engine(cpu.index());
+        }
+    }
+
+    /// Gives each CPU an engine of its own; there must be one for each.
+    pub fn set_engines(&mut self, engines: Vec<Accelerator>) -> Result<(), EngineCount> {
+        if engines.len() != self.cpus.len() || engines.is_empty() {
+            return Err(EngineCount);
+        }
+        self.engines = engines;
+        for cpu in &mut self.cpus {
+            cpu.set_number_in_engine(0);
+        }
+        Ok(())
     }
 
     /// The device tree as it was given to the guest at the last reset.
     #[must_use]
     pub fn device_tree(&self) -> &[u8] {
-        &self.device_tree
+        &self.rest.device_tree
     }
 
     /// Never lets a CPU run from now on: devices work, for who drives them from outside.
     pub fn hold_cpus(&mut self) {
-        self.held = true;
+        self.rest.held = true;
     }
 
     /// Whether no CPU ever runs.
     #[must_use]
     pub fn cpus_are_held(&self) -> bool {
-        self.held
+        self.rest.held
     }
 
     /// Takes what happened since the last call.
     pub fn take_events(&mut self) -> Vec<VmEvent> {
-        std::mem::take(&mut self.events)
+        std::mem::take(&mut self.rest.events)
     }
 
     /// Stops the CPUs and virtual time.
     pub fn stop(&mut self) {
-        match self.state {
+        match self.rest.state {
             RunState::Running => {
                 self.halt(RunState::Paused);
             }
@@ -313,16 +353,16 @@ impl Vm {
 
     /// Starts, or goes on.
     pub fn cont(&mut self) -> Result<(), Refused> {
-        match self.state {
+        match self.rest.state {
             RunState::Running => Ok(()),
             RunState::Shutdown => Err(Refused::NeedsReset),
             RunState::Prelaunch | RunState::Paused | RunState::GuestPanicked => {
                 self.board.clock.start();
-                self.state = RunState::Running;
+                self.rest.state = RunState::Running;
                 self.board
                     .trace()
                     .tell(Point::VmStateNotify, || "running 1 reason running".into());
-                self.events.push(VmEvent::Resume);
+                self.rest.events.push(VmEvent::Resume);
                 Ok(())
             }
         }
@@ -331,19 +371,22 @@ impl Vm {
     /// Resets the machine; whether it runs does not change, but one that was powered off is paused.
     pub fn reset(&mut self, cause: Cause) -> Result<(), BootError> {
         self.reset_all(ResetKind::Warm)?;
-        if matches!(self.state, RunState::Shutdown | RunState::GuestPanicked) {
-            self.state = RunState::Paused;
+        if matches!(
+            self.rest.state,
+            RunState::Shutdown | RunState::GuestPanicked
+        ) {
+            self.rest.state = RunState::Paused;
         }
         self.board
             .trace()
             .tell(Point::SystemReset, || format!("reason {}", cause.name()));
-        self.events.push(VmEvent::Reset(cause));
+        self.rest.events.push(VmEvent::Reset(cause));
         Ok(())
     }
 
     /// Presses the power key.
     pub fn powerdown(&mut self) {
-        self.events.push(VmEvent::Powerdown);
+        self.rest.events.push(VmEvent::Powerdown);
         self.board.press_power_key();
     }
 
@@ -354,9 +397,9 @@ impl Vm {
 
     /// Powers off for good, whatever the policy.
     pub fn quit(&mut self, cause: Cause) {
-        if !self.ended {
-            self.ended = true;
-            self.events.push(VmEvent::Shutdown(cause));
+        if !self.rest.ended {
+            self.rest.ended = true;
+            self.rest.events.push(VmEvent::Shutdown(cause));
         }
     }
 
@@ -367,18 +410,20 @@ impl Vm {
 
     fn halt(&mut self, state: RunState) {
         self.board.clock.stop();
-        self.state = state;
+        self.rest.state = state;
         self.board.trace().tell(Point::VmStateNotify, || {
             format!("running 0 reason {}", state.name())
         });
-        self.events.push(VmEvent::Stop);
+        self.rest.events.push(VmEvent::Stop);
     }
 
     fn reset_all(&mut self, kind: ResetKind) -> Result<(), BootError> {
         self.board.reset(kind);
-        self.engine.flush();
-        let (start, device_tree) = self.boot.load(&self.board, kind)?;
-        self.device_tree = device_tree;
+        for engine in &mut self.engines {
+            engine.flush();
+        }
+        let (start, device_tree) = self.rest.boot.load(&self.board, kind)?;
+        self.rest.device_tree = device_tree;
         for cpu in &mut self.cpus {
             cpu.reset(0);
         }
@@ -389,16 +434,23 @@ impl Vm {
         Ok(())
     }
 
+    /// Whether it goes on: what [`Self::run_slice`] would return without running anything, if it
+    /// would run nothing.
+    #[must_use]
+    pub fn standing(&self) -> Option<Slice> {
+        if self.rest.ended {
+            return Some(Slice::Ended);
+        }
+        (self.rest.state != RunState::Running).then_some(Slice::Stopped)
+    }
+
     /// Gives each CPU that has work a turn.
     pub fn run_slice(&mut self) -> Slice {
-        if self.ended {
-            return Slice::Ended;
-        }
-        if self.state != RunState::Running {
-            return Slice::Stopped;
+        if let Some(slice) = self.standing() {
+            return slice;
         }
         let mut until = self.board.run_timers();
-        if self.held {
+        if self.rest.held {
             self.obey_requests();
             return Slice::Idle { until };
         }
@@ -407,7 +459,7 @@ impl Vm {
             self.update_inputs(index);
             busy |= self.run_cpu(index);
             self.obey_requests();
-            if self.ended || self.state != RunState::Running {
+            if self.rest.ended || self.rest.state != RunState::Running {
                 return Slice::Busy;
             }
             self.share(index);
@@ -424,54 +476,73 @@ impl Vm {
     }
 
     /// Drives a CPU's timer interrupts and its interrupt inputs.
-    fn update_inputs(&mut self, index: usize) {
+    pub(crate) fn update_inputs(&mut self, index: usize) {
         let cpu = &mut self.cpus[index];
         let lines = cpu.timers(self.board.counter());
-        self.board.set_ppi(index, ppi::TIMER_PHYS, lines.physical);
-        self.board.set_ppi(index, ppi::TIMER_VIRT, lines.virtual_);
-        self.board.set_ppi(index, ppi::PMU, lines.pmu);
+        self.board.set_timer_lines(index, lines);
         cpu.set_interrupts(self.board.lines(index));
         cpu.look_for_events(&self.board);
     }
 
     /// Runs one CPU if it has power and work; tells whether it ran.
     fn run_cpu(&mut self, index: usize) -> bool {
-        let cpu = &mut self.cpus[index];
-        match self.board.psci.power[index] {
-            Power::Off => return false,
-            Power::Pending { entry, context } => {
-                self.board.trace().tell(Point::GuestCpuReset, || {
-                    format!("cpu {index} entry {entry:#x}")
-                });
-                cpu.reset(entry);
-                cpu.set_x(0, context);
-                self.board.psci.power[index] = Power::On;
-            }
-            Power::On => {}
+        if !self.power_up(index) {
+            return false;
         }
+        let cpu = &mut self.cpus[index];
         if cpu.halted().is_some() {
             return false;
         }
-        let before = self.board.trace().any().then(|| self.engine.stats());
-        cpu.run(&mut self.engine, &mut self.board, SLICE);
+        let number = index.min(self.engines.len() - 1);
+        let engine = &mut self.engines[number];
+        let before = self.board.trace().any().then(|| engine.stats());
+        cpu.run(engine, &mut self.board, SLICE);
         if let Some(before) = before {
-            self.tell_of_code(index, &before);
+            tell_of_code(self.board.trace(), index, &before, &engine.stats());
         }
         true
     }
 
-    /// Tells what became of translated code during a CPU's turn.
-    fn tell_of_code(&self, index: usize, before: &Stats) {
-        let (trace, now) = (self.board.trace(), self.engine.stats());
-        for (point, count, was) in [
-            (Point::TranslateBlock, now.regions, before.regions),
-            (Point::TbFlush, now.flushes, before.flushes),
-            (Point::TbInvalidate, now.invalidations, before.invalidations),
-        ] {
-            if count > was {
-                trace.tell(point, || format!("cpu {index} count {}", count - was));
-            }
+    /// Starts a CPU that firmware was asked to turn on. Whether it has power.
+    pub(crate) fn power_up(&mut self, index: usize) -> bool {
+        if let Some((entry, context)) = self.board.start_of(index) {
+            let cpu = &mut self.cpus[index];
+            cpu.reset(entry);
+            cpu.set_x(0, context);
         }
+        self.board.psci.power[index] == Power::On
+    }
+
+    /// Whether each CPU can have a thread of its own now.
+    pub(crate) fn can_split(&self) -> bool {
+        self.standing().is_none() && !self.rest.held && self.engines.len() == self.cpus.len()
+    }
+
+    pub(crate) fn into_parts(self) -> (Rest, Board, Vec<Cpu>, Vec<Accelerator>) {
+        let Self {
+            cpus,
+            engines,
+            board,
+            rest,
+        } = self;
+        (rest, board, cpus, engines)
+    }
+
+    /// The whole of a running machine that was taken apart; what its guest asked of it is done.
+    pub(crate) fn from_parts(
+        rest: Rest,
+        board: Board,
+        cpus: Vec<Cpu>,
+        engines: Vec<Accelerator>,
+    ) -> Self {
+        let mut vm = Self {
+            cpus,
+            engines,
+            board,
+            rest,
+        };
+        vm.obey_requests();
+        vm
     }
 
     /// Passes on what a CPU's turn means for the others.
@@ -495,10 +566,12 @@ impl Vm {
     fn obey_requests(&mut self) {
         for request in self.board.take_requests() {
             match request {
-                MachineRequest::Reset if self.policy.no_reboot => self.power_off(Cause::GuestReset),
+                MachineRequest::Reset if self.rest.policy.no_reboot => {
+                    self.power_off(Cause::GuestReset)
+                }
                 MachineRequest::Shutdown => self.power_off(Cause::GuestShutdown),
                 MachineRequest::Panicked => self.panicked(),
-                MachineRequest::CrashLoaded => self.events.push(VmEvent::CrashLoaded),
+                MachineRequest::CrashLoaded => self.rest.events.push(VmEvent::CrashLoaded),
                 MachineRequest::Reset => {
                     // The boot files were loadable at the start and have not changed since.
                     if self.reset(Cause::GuestReset).is_err() {
@@ -513,7 +586,7 @@ impl Vm {
     fn panicked(&mut self) {
         let Policy {
             panic, no_shutdown, ..
-        } = self.policy;
+        } = self.rest.policy;
         let pause = panic == PanicAction::Shutdown && no_shutdown;
         let result = match panic {
             PanicAction::None => PanicResult::Run,
@@ -521,23 +594,36 @@ impl Vm {
             PanicAction::Shutdown if pause => PanicResult::Pause,
             PanicAction::Shutdown | PanicAction::ExitFailure => PanicResult::Poweroff,
         };
-        self.events.push(VmEvent::Panicked(result));
+        self.rest.events.push(VmEvent::Panicked(result));
         if result != PanicResult::Run {
             self.halt(RunState::GuestPanicked);
         }
         if result == PanicResult::Poweroff {
-            self.failed = panic == PanicAction::ExitFailure;
-            self.events.push(VmEvent::Shutdown(Cause::GuestPanic));
-            self.ended = true;
+            self.rest.failed = panic == PanicAction::ExitFailure;
+            self.rest.events.push(VmEvent::Shutdown(Cause::GuestPanic));
+            self.rest.ended = true;
         }
     }
 
     fn power_off(&mut self, cause: Cause) {
-        self.events.push(VmEvent::Shutdown(cause));
-        if self.policy.no_shutdown {
+        self.rest.events.push(VmEvent::Shutdown(cause));
+        if self.rest.policy.no_shutdown {
             self.halt(RunState::Shutdown);
         } else {
-            self.ended = true;
+            self.rest.ended = true;
+        }
+    }
+}
+
+/// Tells what became of translated code during a CPU's turn.
+pub(crate) fn tell_of_code(trace: &Trace, index: usize, before: &Stats, now: &Stats) {
+    for (point, count, was) in [
+        (Point::TranslateBlock, now.regions, before.regions),
+        (Point::TbFlush, now.flushes, before.flushes),
+        (Point::TbInvalidate, now.invalidations, before.invalidations),
+    ] {
+        if count > was {
+            trace.tell(point, || format!("cpu {index} count {}", count - was));
         }
     }
 }

@@ -73,6 +73,14 @@ impl Mux {
         std::mem::take(&mut state.keys)
     }
 
+    /// Whether there are key sequences, or input for the monitor, to take.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let mut state = self.lock();
+        state.sort();
+        !state.keys.is_empty() || !state.monitor.is_empty()
+    }
+
     /// Takes what was typed for the monitor.
     pub fn take_monitor_input(&self) -> Vec<u8> {
         let mut state = self.lock();

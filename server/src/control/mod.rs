@@ -65,6 +65,8 @@ pub struct Facts {
     pub memory_backend: Option<String>,
     /// How the processors are arranged, and how many there could be.
     pub topology: Topology,
+    /// Numbers on the host of the threads that processors run on: one, or one for each.
+    pub threads: Vec<i64>,
 }
 
 /// Tells monitors what has happened to the machine.
@@ -221,11 +223,11 @@ impl VmControl for Control<'_> {
     }
 
     fn cpus(&self) -> Vec<CpuInfoFast> {
-        let thread_id = i64::from(std::process::id());
+        let threads = &self.facts.threads;
         let cpu = |n: usize| CpuInfoFast {
             cpu_index: n as i64,
             qom_path: format!("/machine/unattached/device[{n}]"),
-            thread_id,
+            thread_id: threads.get(n).or(threads.first()).copied().unwrap_or(0),
             props: Some(place(&self.facts.topology, n)),
             target: SysEmuTarget::Aarch64,
         };
@@ -345,7 +347,7 @@ impl VmControl for Control<'_> {
     }
 
     fn jit(&self) -> String {
-        describe::jit(&self.vm.engine().stats(), &self.vm.engine().figures())
+        describe::jit(&self.vm.stats(), &self.vm.engine().figures())
     }
 
     fn device_tree_lines(&self) -> String {

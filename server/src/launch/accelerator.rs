@@ -5,6 +5,19 @@ use ferrite_ir::Accelerator;
 use super::LaunchError;
 use crate::cli::machine::{AccelOptions, CodeBackend};
 
+/// Least code that an engine of its own keeps for a CPU.
+const LEAST_MEBIBYTES: u32 = 2;
+
+/// As [`make`], an engine for each of `cpus` CPUs. They share what `tb-size=` allows.
+pub fn make_each(options: AccelOptions, cpus: usize) -> Result<Vec<Accelerator>, LaunchError> {
+    let share = |all: u32| (all / cpus.max(1) as u32).max(LEAST_MEBIBYTES);
+    let each = AccelOptions {
+        code_mebibytes: options.code_mebibytes.map(share),
+        ..options
+    };
+    (0..cpus).map(|_| make(each)).collect()
+}
+
 /// The engine that `-accel` asks for; without a word, the fastest that the host can run: the one-pass
 /// emitter, else Cranelift, else the interpreter.
 pub fn make(options: AccelOptions) -> Result<Accelerator, LaunchError> {

@@ -52,7 +52,9 @@ pub(super) fn watch(
 
 fn map() -> Result<File, LaunchError> {
     let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
-    File::create(&path).map_err(|error| LaunchError::File {
+    // Every engine appends to it.
+    let file = File::options().create(true).append(true).open(&path);
+    file.map_err(|error| LaunchError::File {
         option: "perfmap",
         path,
         error,

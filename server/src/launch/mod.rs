@@ -230,9 +230,18 @@ pub fn machine(
     } else {
         Some(log(line)?)
     };
-    let mut engine = accelerator::make(line.machine.accel)?;
-    code_log::watch(&mut engine, log.as_ref(), line)?;
-    vm.set_engine(engine);
+    if line.machine.has_threads() {
+        let mut engines = accelerator::make_each(line.machine.accel, line.machine.cpus)?;
+        for engine in &mut engines {
+            code_log::watch(engine, log.as_ref(), line)?;
+        }
+        vm.set_engines(engines)
+            .map_err(|problem| LaunchError::Conflict(problem.to_string()))?;
+    } else {
+        let mut engine = accelerator::make(line.machine.accel)?;
+        code_log::watch(&mut engine, log.as_ref(), line)?;
+        vm.set_engine(engine);
+    }
     vm.set_policy(Policy {
         no_reboot: line.no_reboot,
         no_shutdown: line.no_shutdown,

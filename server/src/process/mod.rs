@@ -13,8 +13,9 @@ use ferrite_machine::trace::Trace;
 
 use crate::control::{Bare, Facts};
 use crate::launch::{self, Built, Ends};
-use crate::run::{self, Host};
+use crate::run::{self, Desk, Host};
 use crate::signals::Signals;
+use crate::vcpus::Crew;
 use crate::wake::Waker;
 
 pub use monitors::Monitors;
@@ -101,7 +102,7 @@ fn run_here(line: &CommandLine, background: bool) -> Result<bool, Failure> {
         return Ok(true);
     }
     let monitors = Monitors::start(line, ends, &waker)?;
-    let host = host(line, built, monitors, waker, signals);
+    let host = host(line, built, monitors, waker, signals)?;
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
     if background {
         detach()?;
@@ -137,14 +138,14 @@ fn without_machine(
     };
     let characters = &mut monitors.host.characters;
     let built = launch::machine(line, serial, characters, &waker)?;
-    run_machine(line, host(line, built, monitors, waker, signals))
+    run_machine(line, host(line, built, monitors, waker, signals)?)
 }
 
 fn run_machine(line: &CommandLine, mut host: Host) -> Result<bool, Failure> {
     if !line.stopped {
         host.vm.cont()?;
     }
-    host.waker.wake();
+    host.desk.waker.wake();
     Ok(host.run())
 }
 
@@ -154,7 +155,7 @@ fn host(
     mut monitors: Monitors,
     waker: Waker,
     signals: Signals,
-) -> Host {
+) -> Result<Host, Failure> {
     let Built {
         vm,
         disks,
@@ -167,6 +168,14 @@ fn host(
     if let Some(id) = &line.machine.memory_backend {
         monitors.host.hold_object(id);
     }
+    let crew = match line.machine.has_threads() {
+        true => Some(Crew::start(vm.cpus().len(), &waker)?),
+        false => None,
+    };
+    let threads = match &crew {
+        Some(crew) => crew.ids.clone(),
+        None => vec![rustix::thread::gettid().as_raw_nonzero().get().into()],
+    };
     let facts = Facts {
         name: line.name.clone(),
         uuid: line.machine.uuid.unwrap_or_default(),
@@ -174,14 +183,18 @@ fn host(
         backends,
         memory_backend: line.machine.memory_backend.clone(),
         topology: line.machine.topology,
+        threads,
     };
-    Host {
+    Ok(Host {
         vm,
-        facts,
-        monitors,
-        waker,
-        signals,
-    }
+        crew,
+        desk: Desk {
+            facts,
+            monitors,
+            waker,
+            signals,
+        },
+    })
 }
 
 /// A file with the process number, removed at the end.

@@ -34,6 +34,8 @@ pub enum Halt {
 pub struct CpuCore {
     /// Its number, which the platform knows it by.
     pub index: usize,
+    /// The number that its engine knows it by.
+    pub(super) in_engine: usize,
     /// What it says that it is.
     pub model: &'static Model,
     /// Optional parts of the architecture that it has.
@@ -77,6 +79,7 @@ impl CpuCore {
     pub(super) fn new(config: &CpuConfig) -> Self {
         Self {
             index: config.index,
+            in_engine: config.index,
             model: config.model,
             features: config.features,
             mpidr: config.mpidr,

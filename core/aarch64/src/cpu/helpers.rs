@@ -48,7 +48,9 @@ impl CpuEnv<'_> {
                 self.core.event = true;
                 Ok(())
             }
-            helper::YIELD => Ok(()),
+            // The engine looks for written code after every helper.
+            helper::YIELD | helper::ISB => Ok(()),
+            helper::DSB => self.synchronise(block, next),
             helper::DC_ZVA => self.zero_block(block, first),
             helper::STEP_DONE => {
                 self.core.step_done(block, first != 0);
@@ -214,6 +216,21 @@ impl CpuEnv<'_> {
             }
         }
         self.take_unmasked(block, next)
+    }
+
+    /// DSB: what this CPU wrote and asked of others is seen by them, and what they asked is done.
+    fn synchronise(&mut self, block: &mut VcpuBlock, next: u64) -> Result<(), Leave> {
+        block.follow_code(&self.ram);
+        let asked = self.platform.synchronise(self.core.index);
+        if asked.is_empty() {
+            return Ok(());
+        }
+        for maintenance in asked {
+            self.core.maintain(block, maintenance);
+        }
+        self.core.step_advance(block);
+        block.set(slot::PC, next);
+        Err(Leave)
     }
 
     fn wait(&mut self, block: &mut VcpuBlock, wfe: bool, next: u64) -> Result<(), Leave> {

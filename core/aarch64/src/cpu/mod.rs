@@ -116,6 +116,12 @@ impl Cpu {
         self.core.index
     }
 
+    /// Sets the number that its engine knows it by from the next run on: its own number by default,
+    /// and any if the engine serves no other CPU.
+    pub fn set_number_in_engine(&mut self, number: usize) {
+        self.core.in_engine = number;
+    }
+
     /// Puts everything into its state out of reset, to start at `pc` at EL1 with interrupts
     /// masked and translation off. Interrupt lines count as low until they are set.
     pub fn reset(&mut self, pc: u64) {
@@ -166,7 +172,7 @@ impl Cpu {
         block.set(slot::BUDGET, budget);
         block.set(slot::DEFERRED, 0);
         core.start_run(budget);
-        let index = core.index;
+        let in_engine = core.in_engine;
         // What the firmware of a real machine leaves in the register before anything else runs.
         block.set(state::CNTFRQ_EL0.0, platform.counter_frequency());
         if core.mmu.follow_map(block, platform) {
@@ -177,7 +183,7 @@ impl Cpu {
             core.take_step(block, None);
         }
         let mut env = CpuEnv::new(core, platform);
-        engine.run(&mut env, block, index);
+        engine.run(&mut env, block, in_engine);
         let left = block
             .get(slot::BUDGET)
             .wrapping_add(block.get(slot::DEFERRED));
@@ -220,6 +226,12 @@ impl Cpu {
     /// [`Self::halted`].
     pub fn look_for_events(&mut self, platform: &dyn Platform) {
         self.core.look_for_events(&self.block, platform);
+    }
+
+    /// Whether it waits for a store to what its exclusive monitor reserves, of which nobody tells.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        self.core.watch.is_some()
     }
 
     /// Sets the event register: another CPU executed SEV.

@@ -225,6 +225,10 @@ pub mod helper {
         SEVL,
         /// YIELD.
         YIELD,
+        /// DSB, after its fence. Leaves when there was maintenance to do for others.
+        DSB,
+        /// ISB: code that was written is fetched anew.
+        ISB,
         /// DC ZVA; argument: the address.
         DC_ZVA,
         /// Software step completes after the instruction just executed; `slot::PC` already holds the

@@ -208,7 +208,9 @@ impl Visitor for Translator {
     }
 
     fn dsb(&mut self, _: Dsb) -> Outcome {
-        self.fence(Fence::Full)
+        self.b.fence(Fence::Full);
+        self.b.call_void(helper::DSB, &[]);
+        Ok(Flow::Next)
     }
 
     fn dmb(&mut self, i: Dmb) -> Outcome {
@@ -223,6 +225,7 @@ impl Visitor for Translator {
     /// What writes to system registers and maintenance change is there at once: the region ends only
     /// so that code that another CPU has changed is not run on.
     fn isb(&mut self, _: Isb) -> Outcome {
+        self.b.call_void(helper::ISB, &[]);
         let next = self.pc.wrapping_add(4);
         Ok(Flow::End(Terminator::Goto(Target::Guest(next))))
     }

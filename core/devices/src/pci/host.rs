@@ -237,6 +237,12 @@ impl PciHost {
         std::mem::take(&mut self.events)
     }
 
+    /// Whether [`Self::take_events`] would return any.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Every function, a bridge before what is below it.
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionInfo<'_>> {

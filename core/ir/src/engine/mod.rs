@@ -61,6 +61,31 @@ pub struct Stats {
     pub flushes: u64,
 }
 
+impl std::iter::Sum for Stats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, stats| {
+            let Self {
+                regions,
+                insns,
+                lookups,
+                misses,
+                invalidations,
+                narrowed,
+                flushes,
+            } = stats;
+            Self {
+                regions: sum.regions + regions,
+                insns: sum.insns + insns,
+                lookups: sum.lookups + lookups,
+                misses: sum.misses + misses,
+                invalidations: sum.invalidations + invalidations,
+                narrowed: sum.narrowed + narrowed,
+                flushes: sum.flushes + flushes,
+            }
+        })
+    }
+}
+
 /// How much an engine may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

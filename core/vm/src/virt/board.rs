@@ -1,11 +1,13 @@
 //! The board as its CPUs see it: devices behind the memory map, wired to the GIC.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use ferrite_aarch64::platform::{
     AfterCall, BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
 };
+use ferrite_aarch64::timer::TimerLines;
 use ferrite_devices::cfi_flash::CfiFlash;
 use ferrite_devices::gic::{Frame, Gic};
 use ferrite_devices::gicv2m::GicV2m;
@@ -19,14 +21,17 @@ use ferrite_machine::{
 };
 use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
 
-use super::memory_map::{FLASH, spi};
+use super::memory_map::{FLASH, ppi, spi};
 use super::tracing::Access;
 use super::watch::Watched;
 use crate::clock::Clock;
-use crate::psci::Psci;
+use crate::psci::{Power, Psci};
+use crate::smp::ViewParts;
 
 /// Nanoseconds per tick of the system counter: 62.5 MHz, as QEMU's.
 const NS_PER_TICK: u64 = 16;
+/// Ticks a second of the system counter.
+pub(crate) const COUNTER_FREQUENCY: u64 = 1_000_000_000 / NS_PER_TICK;
 
 /// The device number under which the GIC's frames are in the memory map.
 pub(super) const GIC: DeviceId = DeviceId(usize::MAX);
@@ -81,7 +86,12 @@ pub struct Board {
     pub(super) power_key: DeviceId,
     pub(super) flash: Vec<DeviceId>,
     pub(super) pci: DeviceId,
-    generation: u64,
+    /// The generation of the map.
+    generation: Arc<AtomicU64>,
+    /// When the owner will look at timers by itself.
+    looked_for: Option<VirtualTime>,
+    /// Whether the owner has something to look at before that.
+    owner_due: bool,
     requests: Vec<MachineRequest>,
     events: bool,
     maintenance: Vec<(usize, Maintenance)>,
@@ -115,7 +125,7 @@ impl Board {
             flash,
             pci,
         } = parts;
-        let generation = map.generation();
+        let generation = Arc::new(AtomicU64::new(map.generation()));
         let map = Arc::new(RwLock::new(map));
         let dma = Dma::new(ram.clone(), map.clone());
         Self {
@@ -132,6 +142,8 @@ impl Board {
             flash,
             pci,
             generation,
+            looked_for: None,
+            owner_due: false,
             requests: Vec::new(),
             events: false,
             maintenance: Vec::new(),
@@ -244,7 +256,56 @@ impl Board {
                 self.with_device(DeviceId(n), |device, cx| device.timer(cx));
             }
         }
-        self.slots.iter().filter_map(|s| s.wiring.deadline).min()
+        self.looked_for = self.slots.iter().filter_map(|s| s.wiring.deadline).min();
+        self.looked_for
+    }
+
+    /// Whether the owner has had something to look at since the last call: a timer that is due before
+    /// the time that [`Self::run_timers`] told it, a request, news for monitors.
+    pub(crate) fn take_owner_due(&mut self) -> bool {
+        std::mem::take(&mut self.owner_due)
+    }
+
+    /// Whether there is something that takes the whole machine: a request, or news for monitors.
+    pub(crate) fn needs_owner(&self) -> bool {
+        !self.requests.is_empty() || self.pci().is_some_and(PciHost::has_events)
+    }
+
+    /// Takes the CPUs whose interrupt inputs changed.
+    pub(crate) fn take_changed_outputs(&mut self) -> impl Iterator<Item = usize> + use<> {
+        self.gic.take_changed().iter()
+    }
+
+    /// What CPUs with threads of their own see without the board.
+    pub(crate) fn view_parts(&self) -> ViewParts {
+        ViewParts {
+            ram: Arc::clone(&self.ram),
+            map: Arc::clone(&self.map),
+            generation: Arc::clone(&self.generation),
+            clock: self.clock.clone(),
+            has_gic_registers: self.gic.has_system_registers(),
+            trace: self.trace.clone(),
+        }
+    }
+
+    /// Turns on a CPU that firmware was asked to turn on: where it starts, and X0 there.
+    pub(crate) fn start_of(&mut self, cpu: usize) -> Option<(u64, u64)> {
+        let power = self.psci.power.get_mut(cpu)?;
+        let Power::Pending { entry, context } = *power else {
+            return None;
+        };
+        *power = Power::On;
+        self.trace.tell(Point::GuestCpuReset, || {
+            format!("cpu {cpu} entry {entry:#x}")
+        });
+        Some((entry, context))
+    }
+
+    /// Sets the levels of a CPU's timer and performance monitor interrupts.
+    pub(crate) fn set_timer_lines(&mut self, cpu: usize, lines: TimerLines) {
+        self.set_ppi(cpu, ppi::TIMER_PHYS, lines.physical);
+        self.set_ppi(cpu, ppi::TIMER_VIRT, lines.virtual_);
+        self.set_ppi(cpu, ppi::PMU, lines.pmu);
     }
 
     /// Takes what the guest or a device asked of the machine.
@@ -263,7 +324,7 @@ impl Board {
     }
 
     /// Sets the levels of a CPU's private interrupts.
-    pub(crate) fn set_ppi(&mut self, cpu: usize, intid: u32, level: bool) {
+    fn set_ppi(&mut self, cpu: usize, intid: u32, level: bool) {
         self.gic.set_ppi(cpu, intid - 16, level);
     }
 
@@ -314,7 +375,17 @@ impl Board {
         }
         let slot = &mut self.slots[id.0];
         self.requests.extend(slot.wiring.request.take());
-        for message in std::mem::take(&mut slot.wiring.messages) {
+        let deadline = slot.wiring.deadline;
+        let sooner = |at| self.looked_for.is_none_or(|looked| at < looked);
+        if deadline.is_some_and(sooner) {
+            self.looked_for = deadline;
+            self.owner_due = true;
+        }
+        let messages = std::mem::take(&mut slot.wiring.messages);
+        if id == self.pci || !self.requests.is_empty() {
+            self.owner_due |= self.needs_owner();
+        }
+        for message in messages {
             self.deliver(message);
         }
         if self.flash.contains(&id) {
@@ -428,7 +499,7 @@ impl Board {
                 map.set_kind(at, kind);
             }
         }
-        self.generation = map.generation();
+        self.generation.store(map.generation(), Ordering::Release);
     }
 
     /// The region and offset that an access of `bytes` bytes at `at` goes to.
@@ -505,25 +576,11 @@ impl Platform for Board {
 
     fn page(&self, at: GuestPhys) -> PhysPage {
         let map = self.map.read().unwrap_or_else(|poison| poison.into_inner());
-        let Some((region, offset)) = map.find(at.page()) else {
-            return PhysPage::Device;
-        };
-        let whole = region.len - offset >= PAGE_SIZE;
-        match region.kind {
-            RegionKind::Ram(base) if whole => PhysPage::Ram {
-                at: base.offset(offset),
-                writable: true,
-            },
-            RegionKind::Rom(base, _) if whole => PhysPage::Ram {
-                at: base.offset(offset),
-                writable: false,
-            },
-            _ => PhysPage::Device,
-        }
+        page_of(&map, at)
     }
 
     fn map_generation(&self) -> u64 {
-        self.generation
+        self.generation.load(Ordering::Acquire)
     }
 
     fn read(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
@@ -554,11 +611,11 @@ impl Platform for Board {
     }
 
     fn counter(&self) -> u64 {
-        self.clock.now().0 / NS_PER_TICK
+        time_to_counter(self.clock.now())
     }
 
     fn counter_frequency(&self) -> u64 {
-        1_000_000_000 / NS_PER_TICK
+        COUNTER_FREQUENCY
     }
 
     fn gic_read(&mut self, cpu: usize, register: u32) -> Option<u64> {
@@ -597,6 +654,7 @@ impl Platform for Board {
             });
         };
         self.requests.extend(answer.request);
+        self.owner_due |= !self.requests.is_empty();
         Some(answer.result)
     }
 
@@ -612,7 +670,31 @@ impl Platform for Board {
     }
 }
 
-/// Counter value at a virtual time, rounded up, and back: see [`NS_PER_TICK`].
+/// What the page of `at` leads to.
+pub(crate) fn page_of(map: &AddressMap, at: GuestPhys) -> PhysPage {
+    let Some((region, offset)) = map.find(at.page()) else {
+        return PhysPage::Device;
+    };
+    let whole = region.len - offset >= PAGE_SIZE;
+    match region.kind {
+        RegionKind::Ram(base) if whole => PhysPage::Ram {
+            at: base.offset(offset),
+            writable: true,
+        },
+        RegionKind::Rom(base, _) if whole => PhysPage::Ram {
+            at: base.offset(offset),
+            writable: false,
+        },
+        _ => PhysPage::Device,
+    }
+}
+
+/// The counter's value at a virtual time.
+pub(crate) fn time_to_counter(time: VirtualTime) -> u64 {
+    time.0 / NS_PER_TICK
+}
+
+/// The virtual time at which the counter reaches a value.
 pub(crate) fn counter_to_time(counter: u64) -> VirtualTime {
     VirtualTime(counter.saturating_mul(NS_PER_TICK))
 }

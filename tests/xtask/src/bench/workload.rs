@@ -25,6 +25,11 @@ const RUNS: usize = 3;
 /// Kind and name of an item.
 type Item = (String, String);
 
+/// A machine with one CPU runs all items.
+const ALL: (&str, &str) = ("1", "/workload");
+/// One with two runs a loop once, and then two at the same time.
+const PAIR: (&str, &str) = ("2", "/workload pair");
+
 /// Runs the program in each emulator in turn and prints the medians, and their means by kind.
 pub fn compare(kernel: &Kernel) -> Result<()> {
     if !have(COMPILER) {
@@ -35,7 +40,7 @@ pub fn compare(kernel: &Kernel) -> Result<()> {
     let mut runs: [BTreeMap<Item, Vec<f64>>; 2] = Default::default();
     for _ in 0..RUNS {
         for (runs, emulator) in runs.iter_mut().zip(Emulator::BOTH) {
-            for (item, seconds) in measure(emulator, kernel, &initrd)? {
+            for (item, seconds) in measure(emulator, kernel, &initrd, ALL)? {
                 runs.entry(item).or_default().push(seconds);
             }
         }
@@ -58,6 +63,23 @@ pub fn compare(kernel: &Kernel) -> Result<()> {
             mean.exp()
         );
     }
+    compare_pairs(kernel, &initrd)
+}
+
+/// Prints how many times the work of one CPU two do at the same time.
+fn compare_pairs(kernel: &Kernel, initrd: &PathBuf) -> Result<()> {
+    println!("\n# two loops at once with -smp 2, in times the speed of one (Ferrite, QEMU)");
+    let mut runs: [Vec<f64>; 2] = Default::default();
+    for _ in 0..RUNS {
+        for (runs, emulator) in runs.iter_mut().zip(Emulator::BOTH) {
+            let items = measure(emulator, kernel, initrd, PAIR)?;
+            if let [(_, one), (_, two)] = items[..] {
+                runs.push(2.0 * one / two);
+            }
+        }
+    }
+    let [ferrite, qemu] = runs.map(median);
+    row("smp two loops", "times one", ferrite, qemu);
     Ok(())
 }
 
@@ -87,11 +109,17 @@ fn build(kernel: &Kernel) -> Result<PathBuf> {
     Ok(initrd)
 }
 
-fn measure(emulator: Emulator, kernel: &Kernel, initrd: &PathBuf) -> Result<Vec<(Item, f64)>> {
+fn measure(
+    emulator: Emulator,
+    kernel: &Kernel,
+    initrd: &PathBuf,
+    (cpus, program): (&str, &str),
+) -> Result<Vec<(Item, f64)>> {
     progress("running programs in the guest");
     let mut process = Process::start(emulator, |command| {
         command
             .args(["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-m", "1G"])
+            .args(["-smp", cpus])
             .args(["-nographic", "-nodefaults", "-serial", "stdio"])
             .args(["-append", "console=ttyAMA0 quiet"])
             .arg("-kernel")
@@ -108,7 +136,7 @@ fn measure(emulator: Emulator, kernel: &Kernel, initrd: &PathBuf) -> Result<Vec<
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         if line.contains(READY) {
-            input.write_all(b"/workload\n")?;
+            input.write_all(format!("{program}\n").as_bytes())?;
         } else if line.contains(DONE) {
             break;
         } else if let Some(item) = line.trim().strip_prefix("item ")
