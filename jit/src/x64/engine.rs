@@ -57,6 +57,19 @@ struct Translation {
     incoming: Vec<u32>,
     /// How often a slice of guest time began with it.
     samples: u8,
+    /// Whether it may still be run.
+    alive: bool,
+}
+
+/// An exit of a translation.
+struct Link {
+    exit: Exit,
+    /// The translation that it leaves.
+    from: u32,
+    /// The one that it leads to, if it does.
+    to: Option<u32>,
+    /// How often it was to be linked.
+    tries: u32,
 }
 
 /// Samples that make a block the entry of a region of several: slices are tens of thousands of
@@ -91,7 +104,7 @@ pub struct Engine {
     translations: Vec<Translation>,
     by_key: Map<Key, u32>,
     by_page: Map<u64, Vec<u32>>,
-    exits: Vec<(Exit, u32)>,
+    links: Vec<Link>,
     sites: Vec<Site>,
     wides: Vec<WideEntry>,
     atomics: Vec<AtomicEntry>,
@@ -123,7 +136,7 @@ impl Engine {
             translations: Vec::new(),
             by_key: Map::default(),
             by_page: Map::default(),
-            exits: Vec::new(),
+            links: Vec::new(),
             sites: Vec::new(),
             wides: Vec::new(),
             atomics: Vec::new(),
@@ -156,8 +169,8 @@ impl Engine {
             },
         };
         let exit = self.enter(env, cpu, 0, number) as usize;
-        if let Some((exit, _)) = self.exits.get(exit.wrapping_sub(1)) {
-            cpu.set(slot::PC, exit.pc);
+        if let Some(link) = self.links.get(exit.wrapping_sub(1)) {
+            cpu.set(slot::PC, link.exit.pc);
         }
     }
 
@@ -181,12 +194,11 @@ impl Engine {
         self.stats.lookups += 1;
         let high = pc >> 55 & 1 != 0;
         let generation = env.code_generation(cpu, high);
-        let entry = &self.vcpus[vcpu].jumps[stubs::jump_index(pc)];
-        if entry.pc == pc && entry.generation == generation {
-            let number = entry.region as u32;
-            if self.is_alive(number, pc) {
-                return Some(number);
-            }
+        let entry = self.vcpus[vcpu].jumps[stubs::jump_index(pc)];
+        let cached = entry.region as u32;
+        let known = entry.pc == pc && self.is_alive(cached);
+        if known && entry.generation == generation {
+            return Some(cached);
         }
         self.stats.misses += 1;
         let fetched = env.fetch(cpu, GuestVirt(pc)).ok()?;
@@ -195,9 +207,13 @@ impl Engine {
             pc,
             code_key: env.code_key(cpu),
         };
-        let number = match self.by_key.get(&key) {
-            Some(&number) => number,
-            None => self.translate(env, cpu, key, fetched)?,
+        let number = if known && self.translations[cached as usize].key == key {
+            cached
+        } else {
+            match self.by_key.get(&key) {
+                Some(&number) => number,
+                None => self.translate(env, cpu, key, fetched)?,
+            }
         };
         // The generation after the fetch, which may have filled translation caches.
         self.vcpus[vcpu].jumps[stubs::jump_index(pc)] = JumpEntry {
@@ -211,9 +227,9 @@ impl Engine {
         Some(number)
     }
 
-    fn is_alive(&self, number: u32, pc: u64) -> bool {
+    fn is_alive(&self, number: u32) -> bool {
         let translation = self.translations.get(number as usize);
-        translation.is_some_and(|t| t.key.pc == pc && self.by_key.get(&t.key) == Some(&number))
+        translation.is_some_and(|translation| translation.alive)
     }
 
     fn translate(
@@ -287,7 +303,7 @@ impl Engine {
             sites: self.sites.len() as u32,
             wides: self.wides.len() as u32,
             atomics: self.atomics.len() as u32,
-            exits: self.exits.len() as u32,
+            exits: self.links.len() as u32,
         };
         let output = emit::region(&region, &self.stubs, bases, self.host, &mut self.scratch)?;
         let kept = self.keep(key, bases, output);
@@ -314,14 +330,19 @@ impl Engine {
         self.wides.extend(output.wides);
         self.atomics.extend(output.atomics);
         let exits = output.exits.into_iter();
-        self.exits
-            .extend(exits.map(|exit| (exit.moved(bases.code), number)));
+        self.links.extend(exits.map(|exit| Link {
+            exit: exit.moved(bases.code),
+            from: number,
+            to: None,
+            tries: 0,
+        }));
         self.translations.push(Translation {
             key,
             entry: bases.code,
             bail: bases.code + output.bail,
             incoming: Vec::new(),
             samples: 0,
+            alive: true,
         });
         self.by_key.insert(key, number);
         self.by_page
@@ -333,34 +354,48 @@ impl Engine {
 
     /// Lets an exit lead straight to a translation, where that is safe.
     fn link(&mut self, exit: u32, to: u32, generation: u64) {
-        let Some(&(place, from)) = self.exits.get(exit as usize) else {
+        let Some(link) = self.links.get_mut(exit as usize) else {
             return;
         };
-        let target = &self.translations[to as usize];
+        let (place, target) = (link.exit, &self.translations[to as usize]);
         if place.pc != target.key.pc {
             return;
         }
         match place.guard {
             None => {
-                if !self.translations[from as usize].key.may_link(&target.key) {
+                if !self.translations[link.from as usize]
+                    .key
+                    .may_link(&target.key)
+                {
                     return;
                 }
             }
             Some(guard) => {
+                // Patching code that runs is slow: where generations keep changing, the jump cache
+                // is the better way.
+                link.tries = link.tries.saturating_add(1);
+                if !link.tries.is_power_of_two() {
+                    return;
+                }
                 self.buffer
                     .patch(guard.generation, &generation.to_le_bytes());
                 self.buffer.patch(guard.miss, &guard.look_up.to_le_bytes());
             }
         }
-        let distance = target.entry as i32 - (place.jump as i32 + 4);
-        self.buffer.patch(place.jump, &distance.to_le_bytes());
-        self.translations[to as usize].incoming.push(exit);
+        if link.to != Some(to) {
+            link.to = Some(to);
+            let distance = target.entry as i32 - (place.jump as i32 + 4);
+            self.buffer.patch(place.jump, &distance.to_le_bytes());
+            self.translations[to as usize].incoming.push(exit);
+        }
     }
 
     fn unlink(&mut self, exit: u32) {
-        let Some(&(place, _)) = self.exits.get(exit as usize) else {
+        let Some(link) = self.links.get_mut(exit as usize) else {
             return;
         };
+        let place = link.exit;
+        link.to = None;
         if let Some(guard) = place.guard {
             let unlinked = place.unlinked + place.jump as i32 - guard.miss as i32;
             self.buffer.patch(guard.miss, &unlinked.to_le_bytes());
@@ -385,6 +420,7 @@ impl Engine {
     fn kill(&mut self, number: u32) {
         let translation = &mut self.translations[number as usize];
         let incoming = std::mem::take(&mut translation.incoming);
+        translation.alive = false;
         let (key, entry, bail) = (translation.key, translation.entry, translation.bail);
         self.by_key.remove(&key);
         for exit in incoming {
@@ -470,9 +506,9 @@ impl CodeEngine for Engine {
             }
             pending = self.enter(env, cpu, vcpu, number);
             if pending != 0
-                && let Some((exit, _)) = self.exits.get(pending as usize - 1)
+                && let Some(link) = self.links.get(pending as usize - 1)
             {
-                cpu.set(slot::PC, exit.pc);
+                cpu.set(slot::PC, link.exit.pc);
             }
         }
     }
@@ -482,7 +518,7 @@ impl CodeEngine for Engine {
         self.translations.clear();
         self.by_key.clear();
         self.by_page.clear();
-        self.exits.clear();
+        self.links.clear();
         self.sites.clear();
         self.wides.clear();
         self.atomics.clear();

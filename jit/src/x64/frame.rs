@@ -31,7 +31,7 @@ impl JumpEntry {
 }
 
 /// Entries of a jump cache.
-pub(super) const JUMPS: usize = 4096;
+pub(super) const JUMPS: usize = 16384;
 
 /// What `rsp` points to while generated code runs.
 #[repr(C)]

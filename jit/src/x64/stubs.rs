@@ -243,7 +243,7 @@ fn constants(m: &mut Maker, stubs: &mut Stubs) {
 }
 
 fn lookup(m: &mut Maker, stubs: &mut Stubs) {
-    const _: () = assert!(JUMPS == 4096 && size_of::<JumpEntry>() == 32);
+    const _: () = assert!(JUMPS.is_power_of_two() && size_of::<JumpEntry>() == 32);
     stubs.jump = m.here();
     dynasm!(m.asm
         ; .arch x64
