@@ -39,6 +39,7 @@ fn machine() -> Vm {
         cpus: CPUS,
         ram: 2 << 20,
         gic: GicVersion::V3,
+        its: true,
         kernel: None,
         initrd: None,
         append: None,
