@@ -72,7 +72,7 @@ impl Mailbox {
     /// Sets the levels of the interrupt inputs; whether they changed.
     pub fn set_lines(&self, lines: InterruptLines) -> bool {
         let InterruptLines { irq, fiq } = lines;
-        let bits = u8::from(irq) * line::IRQ | u8::from(fiq) * line::FIQ;
+        let bits = (u8::from(irq) * line::IRQ) | (u8::from(fiq) * line::FIQ);
         self.lines.swap(bits, Ordering::AcqRel) != bits
     }
 
