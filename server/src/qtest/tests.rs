@@ -126,7 +126,8 @@ fn interrupts() {
     assert_eq!(bench.ask("readl 0x8000204"), "OK 0x0000000000000020");
 }
 
-/// Time stands still unless it is moved, and timers run on the way.
+/// Virtual time stands still unless it is moved. The real-time clock follows the host's, as QEMU's does
+/// by default: its alarm is not what virtual time passes on the way.
 #[test]
 fn time() {
     let mut bench = Bench::new("-accel qtest");
@@ -134,7 +135,7 @@ fn time() {
     assert_eq!(bench.ask("clock_step 100"), "OK 100");
     assert_eq!(bench.ask("clock_set 1000"), "OK 1000");
     assert_eq!(bench.ask("clock_set 500"), "OK 1000");
-    // The real-time clock's alarm two seconds ahead.
+    // An alarm two seconds ahead.
     let gic = bench.gic();
     bench.ask(&format!("irq_intercept_in {gic}"));
     let now = bench.ask("readl 0x9010000");
@@ -142,7 +143,7 @@ fn time() {
     bench.ask("writel 0x9010010 1");
     bench.ask(&format!("writel 0x9010004 {}", now + 2));
     let after = bench.ask("clock_step 3000000000");
-    assert_eq!(after, "IRQ raise 2\nOK 3000001000");
+    assert_eq!(after, "OK 3000001000");
     // Without the accelerator, time is not the tool's.
     let mut bench = Bench::new("-S");
     assert_eq!(bench.ask("clock_step"), "FAIL Unknown command 'clock_step'");

@@ -4,7 +4,7 @@
 //! While the machine runs, it is split ([`Vm::split`](crate::Vm::split)) into a [`Runner`] per CPU,
 //! which a thread of its own owns, and a [`Split`] with the rest, which the machine's owner keeps. The
 //! board lies behind one lock that is taken for each access to a device or the interrupt controller;
-//! what changes for a CPU because of it is put into that CPU's [`mailbox`]. Guest code runs without
+//! what changes for a CPU because of it is put into that CPU's mailbox. Guest code runs without
 //! the lock, on translations of its CPU's own: guest memory alone is shared, and in it the log of
 //! written code (see `ferrite_ram`).
 //!
