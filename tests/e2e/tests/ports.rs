@@ -1,5 +1,6 @@
 //! Serial adapters and their ports, added and removed while the guest runs.
 
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use ferrite_e2e::{Console, Guest, Kernel, Qmp};
@@ -33,9 +34,12 @@ fn adapters_and_ports_come_and_go() {
         guest.run(&format!("until {found}; do sleep 0.2; done"));
         let device = guest.run(&format!("basename $(dirname $({found}))"));
         let stream = UnixStream::connect(at("port")).unwrap();
-        let mut peer = Console::new(stream.try_clone().unwrap(), stream);
+        let [from, to] = [stream.try_clone(), stream.try_clone()].map(Result::unwrap);
+        let mut peer = Console::new(from, to);
         guest.run(&format!("echo to the host > /dev/{device}"));
         peer.expect("to the host\n");
+        // What reads for the peer holds the connection, and there is one at a time.
+        stream.shutdown(Shutdown::Both).unwrap();
         qmp.run("device_del", json!({"id": "p0"}));
         assert_eq!(qmp.event("DEVICE_DELETED")["device"], "p0");
         guest.run(&format!("while test -e /dev/{device}; do sleep 0.2; done"));
