@@ -89,7 +89,12 @@ async fn connect(address: &str) -> Result<WebSocketStream<TcpStream>, AttachErro
         tungstenite::Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
             let text = String::from_utf8_lossy(body).trim().to_owned();
-            AttachError::Refused(format!("{} {text}", response.status().as_u16()))
+            // Of the server's words, only those that came with the status line are there.
+            AttachError::Refused(
+                format!("{} {text}", response.status())
+                    .trim_end()
+                    .to_owned(),
+            )
         }
         other => AttachError::Address(format!("{address}: {other}")),
     };

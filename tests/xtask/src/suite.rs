@@ -48,6 +48,8 @@ pub fn run_all() -> Result<()> {
     )?;
     progress("building the tests of generated WebAssembly");
     wasm::build_artefact()?;
+    guests::fetch()?;
+    wasm::build_sandbox_core()?;
     progress("testing every crate");
     run(
         "cargo",
@@ -64,22 +66,6 @@ pub fn run_all() -> Result<()> {
     wasm::check_core()?;
     fuzz::smoke(FUZZ_SECONDS)?;
     progress("booting real guests");
-    guests::fetch()?;
-    if wasm::build_sandbox_core()? {
-        run(
-            "cargo",
-            [
-                "test",
-                "--quiet",
-                "--package",
-                "ferrite",
-                "--features",
-                "sandbox",
-                "--test",
-                "sandbox",
-            ],
-        )?;
-    }
     run(
         "cargo",
         ["build", "--quiet", "--release", "--package", "ferrite"],

@@ -44,6 +44,9 @@ pub fn region(
         word: 0,
         cx,
     };
+    if fetch(pc).is_none() {
+        return t.b.finish(Terminator::Goto(Target::Guest(pc)));
+    }
     let first = block(&mut t, &[pc], fetch);
     if scope == Scope::Block || cx.single_step {
         let mut region = t.b.finish(first);
@@ -61,7 +64,7 @@ pub fn region(
         }
         todo.extend(ways.into_iter().flatten());
         let next = std::iter::from_fn(|| todo.pop())
-            .find(|at| at / PAGE == pc / PAGE && !starts.contains(at));
+            .find(|&at| at / PAGE == pc / PAGE && !starts.contains(&at) && fetch(at).is_some());
         match next {
             Some(at) if starts.len() < BLOCKS_LIMIT && t.b.insns() < REGION_LIMIT => {
                 t.b.end_block(end);
