@@ -102,8 +102,10 @@ test("the playground in a frame talks to the page around it, and only after hell
   assert.deepEqual(await page.evaluate(() => window.heard), []);
   await page.evaluate(() => window.say({ type: "hello" }));
   await page.waitForFunction(() => window.heard.some(({ type }) => type === "ready"));
+  await page.evaluate(() => window.say({ type: "input", text: "\n" }));
+  // Before the machine is stopped, or it has nothing to say.
+  await page.waitForFunction(() => window.heard.some(({ type, text }) => type === "output" && text.length > 0));
   await page.evaluate(() => {
-    window.say({ type: "input", text: "\n" });
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => window.answers.push(JSON.parse(data));
     window.say({ type: "qmp" }, [port2]);
@@ -112,7 +114,6 @@ test("the playground in a frame talks to the page around it, and only after hell
   });
   await page.waitForFunction(() => window.answers.some(({ event }) => event === "STOP"));
   await page.waitForFunction(() => window.heard.some(({ type, state }) => type === "state" && state === "paused"));
-  await page.waitForFunction(() => window.heard.some(({ type, text }) => type === "output" && text.length > 0));
   const origins = await page.evaluate(() => [...new Set(window.heard.map(({ origin }) => origin))]);
   assert.deepEqual(origins, [new URL(playground.url).origin]);
   await page.close();

@@ -85,7 +85,7 @@ test("a guest boots, answers commands and QMP, and keeps its disk over a reload"
   await accessible(page);
 
   // An address that DHCP of the page's network gave.
-  await type(page, "ip link set eth0 up && udhcpc -n -q -i eth0 >/dev/null 2>&1; ip -4 addr show eth0");
+  await type(page, "ip link set eth0 up && udhcpc -n -q -t 10 -i eth0 >/dev/null 2>&1; ip -4 addr show eth0");
   await shows(page, "10.0.2.15", 60_000);
 
   // What the guest asks of the network, the page fetches.
