@@ -6,118 +6,17 @@
 use cranelift_codegen::ir::{
     self, AtomicRmwOp, InstBuilder, MemFlagsData, Value, condcodes::IntCC, types,
 };
-use ferrite_ir::interp::{AtomicEntry, AtomicKind};
-use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Size, slot};
+use ferrite_ir::interp::AtomicKind;
+use ferrite_ir::{Align, AtomicOp, Mem, Op, Sign, Size, slot};
+
+use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
 
 use super::super::frame::What;
 use super::access::{guest, type_of};
 use super::{Emitter, own};
 
-/// Slots that an outlined access works with: the last ones.
-const ADDRESS: u16 = slot::COUNT as u16 - 8;
-const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
-const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
-const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
-
 /// First of the slots that accesses work with: those before are for wide operations.
 pub(super) const FIRST: u16 = ADDRESS;
-
-/// An access on its way to code.
-struct Access {
-    what: AtomicKind,
-    addr: Int,
-    mem: Mem,
-    values: [Option<Int>; 2],
-    expected: [Option<Int>; 2],
-    results: [Option<Int>; 2],
-}
-
-impl Access {
-    fn of(op: &Op) -> Option<Self> {
-        let none = [None; 2];
-        let one = |a: Int| [Some(a), None];
-        let (what, addr, mem, values, expected, results) = match *op {
-            Op::LoadExclusive { d, addr, mem } => {
-                let what = AtomicKind::LoadExclusive { pair: false };
-                (what, addr, mem, none, none, one(d))
-            }
-            Op::LoadExclusivePair { d, addr, mem } => {
-                let what = AtomicKind::LoadExclusive { pair: true };
-                (what, addr, mem, none, none, d.map(Some))
-            }
-            Op::StoreExclusive { d, addr, a, mem } => {
-                let what = AtomicKind::StoreExclusive { pair: false };
-                (what, addr, mem, one(a), none, one(d))
-            }
-            Op::StoreExclusivePair { d, addr, a, mem } => {
-                let what = AtomicKind::StoreExclusive { pair: true };
-                (what, addr, mem, a.map(Some), none, one(d))
-            }
-            Op::AtomicRmw {
-                op,
-                d,
-                addr,
-                a,
-                mem,
-            } => (AtomicKind::Rmw(op), addr, mem, one(a), none, one(d)),
-            Op::AtomicCas {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                let what = AtomicKind::Cas { pair: false };
-                (what, addr, mem, one(new), one(old), one(d))
-            }
-            Op::AtomicCasPair {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                let what = AtomicKind::Cas { pair: true };
-                let [new, old, d] = [new, old, d].map(|pair| pair.map(Some));
-                (what, addr, mem, new, old, d)
-            }
-            _ => return None,
-        };
-        Some(Self {
-            what,
-            addr,
-            mem,
-            values,
-            expected,
-            results,
-        })
-    }
-
-    /// Whether there is an inline path.
-    fn is_inline(&self) -> bool {
-        !self.mem.swap
-            && match self.what {
-                AtomicKind::LoadExclusive { pair }
-                | AtomicKind::StoreExclusive { pair }
-                | AtomicKind::Cas { pair } => !pair,
-                AtomicKind::Rmw(_) => true,
-            }
-    }
-
-    fn entry(&self) -> AtomicEntry {
-        let slots = |values: [Option<Int>; 2], slots: [u16; 2]| {
-            std::array::from_fn(|n| values[n].map_or(u16::MAX, |_| slots[n]))
-        };
-        AtomicEntry {
-            what: self.what,
-            mem: self.mem,
-            addr: ADDRESS,
-            d: slots(self.results, RESULT),
-            a: slots(self.values, VALUE),
-            old: slots(self.expected, EXPECTED),
-        }
-    }
-}
 
 /// Atomic accesses are aligned wherever the inline path is taken.
 fn aligned() -> MemFlagsData {
@@ -132,7 +31,7 @@ impl Emitter<'_> {
         let at = self.int(access.addr);
         let slow = self.cold_block();
         let done = self.new_block(&[types::I64, types::I64]);
-        if access.is_inline() {
+        if access.is_single() {
             let value = self.inline(&access, at, slow);
             self.jump(done, &[value, value]);
         } else {

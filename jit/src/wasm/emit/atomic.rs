@@ -3,125 +3,24 @@
 //! One thread runs every vCPU, so that single accesses to memory that the look-aside buffer knows are
 //! plain ones, inline. The rest is done by the function that the interpreter uses, between slots.
 
-use ferrite_ir::interp::{AtomicEntry, AtomicKind};
+use ferrite_ir::interp::AtomicKind;
 use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Value, slot};
 use wasm_encoder::{BlockType, ValType};
+
+use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
 
 use super::super::layout::{What, types};
 use super::wide::NONE;
 use super::{BLOCK, CONTEXT, Emitter};
-
-/// Slots that an outlined access works with.
-const ADDRESS: u16 = slot::FIRST_TEMP + 16;
-const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
-const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
-const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
-
-/// An access on its way to code.
-struct Access {
-    what: AtomicKind,
-    addr: Int,
-    mem: Mem,
-    values: [Option<Int>; 2],
-    expected: [Option<Int>; 2],
-    results: [Option<Int>; 2],
-}
-
-impl Access {
-    fn of(op: &Op) -> Option<Self> {
-        const NO: [Option<Int>; 2] = [None; 2];
-        let one = |a: Int| [Some(a), None];
-        let (what, addr, mem, values, expected, results) = match *op {
-            Op::LoadExclusive { d, addr, mem } => {
-                let what = AtomicKind::LoadExclusive { pair: false };
-                (what, addr, mem, NO, NO, one(d))
-            }
-            Op::LoadExclusivePair { d, addr, mem } => {
-                let what = AtomicKind::LoadExclusive { pair: true };
-                (what, addr, mem, NO, NO, d.map(Some))
-            }
-            Op::StoreExclusive { d, addr, a, mem } => {
-                let what = AtomicKind::StoreExclusive { pair: false };
-                (what, addr, mem, one(a), NO, one(d))
-            }
-            Op::StoreExclusivePair { d, addr, a, mem } => {
-                let what = AtomicKind::StoreExclusive { pair: true };
-                (what, addr, mem, a.map(Some), NO, one(d))
-            }
-            Op::AtomicRmw {
-                op,
-                d,
-                addr,
-                a,
-                mem,
-            } => (AtomicKind::Rmw(op), addr, mem, one(a), NO, one(d)),
-            Op::AtomicCas {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                let what = AtomicKind::Cas { pair: false };
-                (what, addr, mem, one(new), one(old), one(d))
-            }
-            Op::AtomicCasPair {
-                d,
-                addr,
-                old,
-                new,
-                mem,
-            } => {
-                let what = AtomicKind::Cas { pair: true };
-                (what, addr, mem, new.map(Some), old.map(Some), d.map(Some))
-            }
-            _ => return None,
-        };
-        Some(Self {
-            what,
-            addr,
-            mem,
-            values,
-            expected,
-            results,
-        })
-    }
-
-    /// Whether there is an inline path.
-    fn is_inline(&self) -> bool {
-        let pair = match self.what {
-            AtomicKind::LoadExclusive { pair }
-            | AtomicKind::StoreExclusive { pair }
-            | AtomicKind::Cas { pair } => pair,
-            AtomicKind::Rmw(op) => !matches!(
-                op,
-                AtomicOp::Add | AtomicOp::Clear | AtomicOp::Xor | AtomicOp::Set | AtomicOp::Swap
-            ),
-        };
-        !pair && !self.mem.swap && !self.mem.unprivileged
-    }
-
-    fn entry(&self) -> AtomicEntry {
-        let slots = |values: [Option<Int>; 2], slots: [u16; 2]| {
-            std::array::from_fn(|n| values[n].map_or(NONE, |_| slots[n]))
-        };
-        AtomicEntry {
-            what: self.what,
-            mem: self.mem,
-            addr: ADDRESS,
-            d: slots(self.results, RESULT),
-            a: slots(self.values, VALUE),
-            old: slots(self.expected, EXPECTED),
-        }
-    }
-}
 
 impl Emitter<'_> {
     pub(super) fn atomic(&mut self, op: &Op) {
         let Some(access) = Access::of(op) else {
             return;
         };
-        if access.is_inline()
+        if access.is_single()
+            && access.is_simple()
+            && !access.mem.unprivileged
             && let Some(d) = access.results[0]
         {
             self.inline(&access);

@@ -6,108 +6,17 @@
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::interp::{AtomicEntry, AtomicKind};
+use ferrite_ir::interp::AtomicKind;
 use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Size, slot};
 
-use super::super::file::NONE;
+use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
+
 use super::super::frame::What;
 use super::super::slot_at;
 use super::{Argument, Cold, Emitter, Into, RAX, RCX, RDX, cc};
 
-/// Slots that an outlined access works with: the last ones, beyond those for values.
-const ADDRESS: u16 = slot::COUNT as u16 - 8;
-const VALUE: [u16; 2] = [ADDRESS + 1, ADDRESS + 2];
-const EXPECTED: [u16; 2] = [ADDRESS + 3, ADDRESS + 4];
-const RESULT: [u16; 2] = [ADDRESS + 5, ADDRESS + 6];
-
 /// Slots below are for values; those between are for outlined floating-point operations.
 pub(super) const VALUES_END: u16 = ADDRESS - 16;
-
-/// An access on its way to code.
-struct Access {
-    what: AtomicKind,
-    addr: Int,
-    mem: Mem,
-    values: [Option<Int>; 2],
-    expected: [Option<Int>; 2],
-    results: [Option<Int>; 2],
-}
-
-impl Access {
-    fn of(op: &Op) -> Option<Self> {
-        let (what, addr, mem) = match *op {
-            Op::LoadExclusive { addr, mem, .. } => {
-                (AtomicKind::LoadExclusive { pair: false }, addr, mem)
-            }
-            Op::LoadExclusivePair { addr, mem, .. } => {
-                (AtomicKind::LoadExclusive { pair: true }, addr, mem)
-            }
-            Op::StoreExclusive { addr, mem, .. } => {
-                (AtomicKind::StoreExclusive { pair: false }, addr, mem)
-            }
-            Op::StoreExclusivePair { addr, mem, .. } => {
-                (AtomicKind::StoreExclusive { pair: true }, addr, mem)
-            }
-            Op::AtomicRmw { op, addr, mem, .. } => (AtomicKind::Rmw(op), addr, mem),
-            Op::AtomicCas { addr, mem, .. } => (AtomicKind::Cas { pair: false }, addr, mem),
-            Op::AtomicCasPair { addr, mem, .. } => (AtomicKind::Cas { pair: true }, addr, mem),
-            _ => return None,
-        };
-        let (values, expected, results) = match *op {
-            Op::LoadExclusive { d, .. } => ([None; 2], [None; 2], [Some(d), None]),
-            Op::LoadExclusivePair { d, .. } => ([None; 2], [None; 2], d.map(Some)),
-            Op::StoreExclusive { d, a, .. } | Op::AtomicRmw { d, a, .. } => {
-                ([Some(a), None], [None; 2], [Some(d), None])
-            }
-            Op::StoreExclusivePair { d, a, .. } => (a.map(Some), [None; 2], [Some(d), None]),
-            Op::AtomicCas { d, old, new, .. } => {
-                ([Some(new), None], [Some(old), None], [Some(d), None])
-            }
-            Op::AtomicCasPair { d, old, new, .. } => (new.map(Some), old.map(Some), d.map(Some)),
-            _ => return None,
-        };
-        Some(Self {
-            what,
-            addr,
-            mem,
-            values,
-            expected,
-            results,
-        })
-    }
-
-    /// Whether there is an inline path.
-    fn is_inline(&self) -> bool {
-        !self.mem.swap
-            && match self.what {
-                AtomicKind::LoadExclusive { pair }
-                | AtomicKind::StoreExclusive { pair }
-                | AtomicKind::Cas { pair } => !pair,
-                AtomicKind::Rmw(op) => matches!(
-                    op,
-                    AtomicOp::Add
-                        | AtomicOp::Clear
-                        | AtomicOp::Xor
-                        | AtomicOp::Set
-                        | AtomicOp::Swap
-                ),
-            }
-    }
-
-    fn entry(&self) -> AtomicEntry {
-        let slots = |values: [Option<Int>; 2], slots: [u16; 2]| {
-            std::array::from_fn(|n| values[n].map_or(NONE, |_| slots[n]))
-        };
-        AtomicEntry {
-            what: self.what,
-            mem: self.mem,
-            addr: ADDRESS,
-            d: slots(self.results, RESULT),
-            a: slots(self.values, VALUE),
-            old: slots(self.expected, EXPECTED),
-        }
-    }
-}
 
 impl Emitter<'_> {
     pub(super) fn atomic(&mut self, op: &Op) {
@@ -129,7 +38,7 @@ impl Emitter<'_> {
         } else {
             self.stubs.atomic
         };
-        if access.is_inline() {
+        if access.is_single() && access.is_simple() {
             let to = access.results[0].map_or(RCX, |d| self.wanted_result(d));
             let stores = self.stores();
             let from = self.inline(&access, to, value.unwrap_or(RDX), expected.unwrap_or(RDX));
