@@ -7,7 +7,7 @@
 //! - [`json`]: the dialect read and the text written;
 //! - [`session`]: one client: negotiation, queue, answers, bounds;
 //! - [`events`]: from the machine to all clients;
-//! - [`schema`]: the tables and types;
+//! - [`schema`]: the tables and types; [`documents`]: what is written from them;
 //! - [`commands`]: what each command does;
 //! - [`jobs`]: work that goes on beside monitors;
 //! - [`dump`]: the guest's memory as a core file;
@@ -20,6 +20,7 @@
 pub mod commands;
 pub mod control;
 pub mod devices;
+pub mod documents;
 pub mod dump;
 pub mod error;
 pub mod events;

@@ -1,4 +1,5 @@
-//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `sandbox`, `guests`.
+//! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `sandbox`, `guests`,
+//! `reference`.
 //!
 //! A chore installs what it needs from Debian's packages where it can, says what to install where
 //! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
@@ -28,7 +29,8 @@ usage: cargo xtask COMMAND
   artefact     build what the WebAssembly back end's tests run
   web          build the page and go through it in a browser
   sandbox      build the program with --sandbox, and the core that runs in it
-  guests       fetch the guests' kernels and firmware only";
+  guests       fetch the guests' kernels and firmware only
+  reference    write the reference of QMP and the page's types from the schema";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
         Some("web") => web::test(),
         Some("artefact") => wasm::build_artefact(),
         Some("sandbox") => sandbox(),
+        Some("reference") => reference(),
         Some("test") => suite::run_all(),
         Some("bench") => bench::run_all(),
         Some("guests") => {
@@ -66,6 +69,24 @@ fn main() -> Result<()> {
         Some(other) => bail!("no such chore: {other}\n{USAGE}"),
         None => bail!("{USAGE}"),
     }
+}
+
+/// The files that are made from QMP's schema.
+fn reference() -> Result<()> {
+    let root = shell::root().display().to_string();
+    shell::run(
+        "cargo",
+        [
+            "run",
+            "--quiet",
+            "--package",
+            "ferrite-qmp",
+            "--example",
+            "documents",
+            "--",
+            &root,
+        ],
+    )
 }
 
 /// The program with its sandbox, and the core beside it.

@@ -47,7 +47,7 @@ export class QmpConsole {
   }
 
   private async learn(): Promise<void> {
-    this.known = commands((await this.qmp.execute("query-qmp-schema")) as Parameters<typeof commands>[0]);
+    this.known = commands(await this.qmp.execute("query-qmp-schema"));
   }
 
   private add(kind: string, title: string, value?: unknown): void {
@@ -82,7 +82,7 @@ export class QmpConsole {
     try {
       const command = parseCommand(text);
       this.add("sent", text);
-      this.add("answer", "return", await this.qmp.execute(command.execute, command.arguments));
+      this.add("answer", "return", await this.qmp.ask(command.execute, command.arguments));
     } catch (error) {
       if (error instanceof QmpFailure) this.add("error", error.error.class, error.error.desc);
       else this.add("error", error instanceof Error ? error.message : String(error));

@@ -2,11 +2,7 @@
 
 import { h } from "../ui/dom";
 import { type Qmp, QmpFailure } from "./qmp";
-
-interface Property {
-  name: string;
-  type: string;
-}
+import type { ObjectPropertyInfo } from "./qmp-types";
 
 const CHILD = /^child<(.*)>$/;
 
@@ -35,8 +31,8 @@ export class ObjectsPanel {
     this.properties.replaceChildren();
   }
 
-  private list(path: string): Promise<Property[]> {
-    return this.qmp!.execute("qom-list", { path }) as Promise<Property[]>;
+  private list(path: string): Promise<ObjectPropertyInfo[]> {
+    return this.qmp!.execute("qom-list", { path });
   }
 
   private async read(): Promise<void> {

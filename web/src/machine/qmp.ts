@@ -1,15 +1,26 @@
-// A QMP client over a MessagePort.
+// A QMP client over a MessagePort, which knows the schema's commands and events.
+
+import type { Commands, Events, QapiErrorClass } from "./qmp-types";
 
 export interface QmpError {
-  class: string;
+  class: QapiErrorClass;
   desc: string;
 }
 
-export interface QmpEvent {
-  event: string;
-  data?: Record<string, unknown>;
+interface EventNamed<E extends keyof Events> {
+  event: E;
+  data: Events[E];
   timestamp: { seconds: number; microseconds: number };
 }
+
+/** An event: its name tells what data it has. */
+export type QmpEvent = { [E in keyof Events]: EventNamed<E> }[keyof Events];
+
+/** What a command takes: nothing has to be given where everything may be left out. */
+export type QmpArguments<C extends keyof Commands> =
+  Record<never, never> extends Commands[C]["arguments"]
+    ? [args?: Commands[C]["arguments"]]
+    : [args: Commands[C]["arguments"]];
 
 type Answer = { return: unknown; id?: number } | { error: QmpError; id?: number };
 
@@ -47,8 +58,13 @@ export class Qmp {
     });
   }
 
-  /** Runs a command; what it returns, or an error that holds the monitor's. */
-  async execute(command: string, args?: object): Promise<unknown> {
+  /** Runs a command of the schema; what it returns, or an error that holds the monitor's. */
+  async execute<C extends keyof Commands>(command: C, ...[args]: QmpArguments<C>): Promise<Commands[C]["returns"]> {
+    return (await this.ask(command, args)) as Commands[C]["returns"];
+  }
+
+  /** The same for what somebody typed: any command, any arguments. */
+  async ask(command: string, args?: object): Promise<unknown> {
     await this.ready;
     const answer = await this.send(command, args);
     if ("error" in answer) throw new QmpFailure(answer.error);

@@ -1,21 +1,8 @@
 // What commands there are, from `query-qmp-schema`.
 
-interface Member {
-  name: string;
-  type: string;
-  default?: unknown;
-}
+import type { SchemaInfo, SchemaInfoObjectMember } from "./qmp-types";
 
-interface SchemaRow {
-  name: string;
-  "meta-type": string;
-  "arg-type"?: string;
-  "ret-type"?: string;
-  members?: (Member | { name: string })[];
-  values?: string[];
-  "element-type"?: string;
-  "json-type"?: string;
-}
+type Row<M extends SchemaInfo["meta-type"]> = SchemaInfo & { "meta-type": M };
 
 /** A parameter of a command. */
 export interface Parameter {
@@ -34,50 +21,45 @@ export interface Command {
 }
 
 /** The commands of a schema, by name. */
-export function commands(rows: SchemaRow[]): Map<string, Command> {
-  const byName = new Map(rows.map((row) => [`${row["meta-type"] === "command" ? "!" : ""}${row.name}`, row]));
+export function commands(rows: SchemaInfo[]): Map<string, Command> {
+  const isCommand = (row: SchemaInfo): row is Row<"command"> => row["meta-type"] === "command";
+  const byName = new Map(rows.filter((row) => !isCommand(row)).map((row) => [row.name, row]));
   const type = (name: string, depth: number): string => {
     const row = byName.get(name);
     switch (row?.["meta-type"]) {
       case "builtin":
-        return row["json-type"] ?? row.name;
+        return row["json-type"];
       case "enum":
-        return values(row).join(" | ") || "enum";
+        return row.values.join(" | ") || "enum";
       case "array":
-        return `[${type(row["element-type"]!, depth + 1)}]`;
+        return `[${type(row["element-type"], depth + 1)}]`;
       case "object": {
         if (depth > 1) return "{…}";
-        const inside = members(row).map((m) => `${m.name}${"default" in m ? "?" : ""}: ${type(m.type, depth + 1)}`);
+        const inside = row.members.map((m) => `${m.name}${optional(m) ? "?" : ""}: ${type(m.type, depth + 1)}`);
         return inside.length > 0 ? `{ ${inside.join(", ")} }` : "nothing";
       }
       default:
         return row?.["meta-type"] ?? name;
     }
   };
-  const found = rows
-    .filter((row) => row["meta-type"] === "command")
-    .map((row): [string, Command] => {
-      const args = byName.get(row["arg-type"]!);
-      const parameters = (args ? members(args) : []).map((member) => {
-        const row = byName.get(member.type);
-        return {
-          name: member.name,
-          type: type(member.type, 1),
-          optional: "default" in member,
-          values: row?.["meta-type"] === "enum" ? values(row) : [],
-        };
-      });
-      return [row.name, { name: row.name, parameters, returns: type(row["ret-type"]!, 0) }];
+  const found = rows.filter(isCommand).map((row): [string, Command] => {
+    const args = byName.get(row["arg-type"]);
+    const parameters = (args?.["meta-type"] === "object" ? args.members : []).map((member) => {
+      const kind = byName.get(member.type);
+      return {
+        name: member.name,
+        type: type(member.type, 1),
+        optional: optional(member),
+        values: kind?.["meta-type"] === "enum" ? kind.values : [],
+      };
     });
+    return [row.name, { name: row.name, parameters, returns: type(row["ret-type"], 0) }];
+  });
   return new Map(found.sort(([a], [b]) => a.localeCompare(b)));
 }
 
-function members(row: SchemaRow): Member[] {
-  return (row.members ?? []).filter((m): m is Member => "type" in m);
-}
-
-function values(row: SchemaRow): string[] {
-  return row.values ?? (row.members ?? []).map((m) => m.name);
+function optional(member: SchemaInfoObjectMember): boolean {
+  return "default" in member;
 }
 
 /** A command line of the console: JSON as on the wire, or `command key=value …`. */

@@ -3,14 +3,10 @@
 import type { Traced } from "../protocol";
 import { h } from "../ui/dom";
 import type { Qmp } from "./qmp";
+import type { TraceEventInfo } from "./qmp-types";
 
 /** Lines that are kept on the page. */
 const KEPT = 500;
-
-interface TraceEvent {
-  name: string;
-  state: "enabled" | "disabled" | "unavailable";
-}
 
 export class TracesPanel {
   readonly element: HTMLElement;
@@ -18,7 +14,7 @@ export class TracesPanel {
   private readonly list = h("ul", { class: "trace-events", "aria-label": "Trace events" });
   private readonly log = h("ol", { class: "trace-log", tabindex: 0, "aria-label": "What trace events tell" });
   private readonly count = h("p", { class: "quiet-text", role: "status" });
-  private events: TraceEvent[] = [];
+  private events: TraceEventInfo[] = [];
   private lost = 0;
   private qmp: Qmp | undefined;
 
@@ -44,7 +40,7 @@ export class TracesPanel {
   }
 
   private async read(): Promise<void> {
-    this.events = (await this.qmp!.execute("trace-event-get-state", { name: "*" })) as TraceEvent[];
+    this.events = await this.qmp!.execute("trace-event-get-state", { name: "*" });
     this.show();
   }
 

@@ -1,12 +1,14 @@
 // The JavaScript package: a machine in a worker, for pages of others. See `package/README.md`.
 
-import { Qmp, QmpFailure, type QmpError, type QmpEvent } from "../machine/qmp";
+import { Qmp, type QmpArguments, QmpFailure, type QmpError, type QmpEvent } from "../machine/qmp";
 import { Session } from "../machine/session";
 import type { DiskInfo, Figures, FromWorker, SharedFile, Source, Traced } from "../protocol";
 import { limits, missing } from "../support";
 
 export { Qmp, QmpFailure };
-export type { DiskInfo, Figures, QmpError, QmpEvent, SharedFile, Source, Traced };
+export type { DiskInfo, Figures, QmpArguments, QmpError, QmpEvent, SharedFile, Source, Traced };
+/** The types of QMP's schema: `Commands` and `Events` by name, and what they speak of. */
+export type * as QmpTypes from "../machine/qmp-types";
 
 /** What a file of the command line is: an address, a chosen file, so many zeros, or bytes. */
 export type FileSource = Source | string | URL | File | Blob | Uint8Array<ArrayBuffer>;
