@@ -4,7 +4,7 @@
 //! dominates its source, the flow is written as nested `loop`s and `block`s along the dominator tree
 //! (N. Ramsey, *Beyond Relooper*, ICFP 2022); else as a `loop` around a `br_table`.
 
-use ferrite_ir::{Op, Region, Target, Terminator};
+use ferrite_ir::{Block, Op, Region, Target, Terminator};
 
 /// A global that the code keeps in a local: a bit for each slot below
 /// [`FIRST_TEMP`](ferrite_ir::slot::FIRST_TEMP).
@@ -54,6 +54,11 @@ pub(super) struct Cfg {
     pub reducible: bool,
     /// By block: globals that are read before they are written, from its start on.
     pub live: Vec<Slots>,
+    /// Whether globals that are written stay in their locals until somebody may look: so it is in
+    /// regions with loops.
+    pub lazy: bool,
+    /// By block: globals whose local may be newer than their slot at its start.
+    pub newer: Vec<Slots>,
 }
 
 /// The blocks that a block leads to.
@@ -70,6 +75,14 @@ pub(super) fn successors(region: &Region, n: usize) -> impl Iterator<Item = usiz
     both.into_iter().flatten()
 }
 
+/// The guest address of a block's first instruction.
+pub(super) fn block_address(block: &Block) -> Option<u64> {
+    block.ops.iter().find_map(|op| match op {
+        Op::Insn { pc } => Some(*pc),
+        _ => None,
+    })
+}
+
 impl Cfg {
     pub(super) fn new(region: &Region) -> Self {
         let order = reverse_postorder(region);
@@ -81,6 +94,8 @@ impl Cfg {
             children: vec![Vec::new(); count],
             reducible: true,
             live: vec![Slots::default(); count],
+            lazy: false,
+            newer: vec![Slots::default(); count],
             order,
         };
         for (rank, &n) in cfg.order.iter().enumerate() {
@@ -97,6 +112,10 @@ impl Cfg {
         }
         cfg.dominate(region);
         cfg.find_live(region);
+        cfg.lazy = cfg.reducible && cfg.back.contains(&true);
+        if cfg.lazy {
+            cfg.find_newer(region);
+        }
         cfg
     }
 
@@ -163,6 +182,30 @@ impl Cfg {
             }
         }
     }
+
+    fn find_newer(&mut self, region: &Region) {
+        let facts: Vec<_> = region.blocks.iter().map(|b| last_writes(&b.ops)).collect();
+        loop {
+            let mut changed = false;
+            for &n in &self.order {
+                let (writes, calls) = facts[n];
+                let before = if calls {
+                    Slots::default()
+                } else {
+                    self.newer[n]
+                };
+                let after = before.union(writes);
+                for to in successors(region, n) {
+                    let newer = self.newer[to].union(after);
+                    changed |= newer != self.newer[to];
+                    self.newer[to] = newer;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
 }
 
 fn meet(parent: &[usize], mut a: usize, mut b: usize) -> usize {
@@ -213,4 +256,18 @@ fn reads_and_writes(ops: &[Op]) -> (Slots, Slots, bool) {
         }
     }
     (reads, writes, false)
+}
+
+/// The slots that operations write after the last call, and whether there is one.
+fn last_writes(ops: &[Op]) -> (Slots, bool) {
+    let mut writes = Slots::default();
+    for op in ops.iter().rev() {
+        match *op {
+            Op::Set { to, .. } => writes.insert(to.0),
+            Op::SetVec { to, .. } => writes.insert(to.0),
+            Op::Call { .. } => return (writes, true),
+            _ => {}
+        }
+    }
+    (writes, false)
 }

@@ -1,21 +1,25 @@
 //! Look-up, the interpreter as first tier, compiling in batches, linking and invalidation.
 //!
-//! As in [`ferrite_ir::engine`], a translation is known by its [`Key`]. It is interpreted until it has
-//! run [`HOT`] guest instructions; then it waits for others to be compiled with, but not for longer than
-//! until it has run [`URGENT`]. Control passes between compiled translations as described in
-//! `emit/control.rs`: by cells that are linked once, within a page for good, across pages for a code
-//! generation, and by a jump cache.
+//! As in [`ferrite_ir::engine`], a translation is known by its [`Key`]. At first it is one block, which
+//! is interpreted. Regions of several blocks are for what is hot, and begin at heads: where control
+//! comes backwards, from another page, by a computed address, or out of compiled code. A head that has
+//! run [`HOT`] guest instructions waits for others to be compiled with, but not for longer than until it
+//! has run [`URGENT`]; the other blocks of its region then have to be hotter by far to become heads of
+//! their own. Control passes between compiled translations as described in `emit/control.rs`: by cells
+//! that are linked once, within a page for good, across pages for a code generation, and by a jump
+//! cache.
 //!
 //! A translation that dies is unlinked from the cells and the jump cache entry that lead to it. Its
 //! function stays where it is until everything is dropped, because slots, cells or modules are used up.
 
-use ferrite_ir::engine::Stats;
 use ferrite_ir::engine::key::{Key, Map};
+use ferrite_ir::engine::{Figure, Stats};
 use ferrite_ir::env::{Extent, Fetched};
 use ferrite_ir::interp::{self, BlockEnd, Lowered};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
-use ferrite_ram::{GuestRam, GuestVirt, RamOffset, WrittenCode};
+use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, RamOffset, WrittenCode};
 
+use super::cfg::block_address;
 use super::emit::{self, Exit, Tables};
 use super::frame::{self, Context};
 use super::layout::{Cell, JumpEntry, Layout, jump_index};
@@ -23,6 +27,8 @@ use super::module::module;
 
 /// Guest instructions that a translation runs in the interpreter before it is to be compiled.
 const HOT: u32 = 1_000;
+/// The same for a block that a compiled region has as well.
+const COVERED: u32 = 16_000;
 /// The same before it is compiled at once, with whatever waits.
 const URGENT: u32 = 20_000;
 /// Translations compiled together.
@@ -74,6 +80,8 @@ struct Translation {
     /// The whole extent was translated, so it may be once more.
     whole: bool,
     lowered: Lowered,
+    /// Guest instructions of the interpreted form.
+    insns: u32,
     /// Where the interpreted form's exits lead, plus 1.
     links: Box<[u32]>,
     /// Exits of compiled translations that are linked to it.
@@ -112,6 +120,10 @@ pub struct Engine<H> {
     slots: u32,
     modules: u32,
     code_bytes: usize,
+    /// Guest instructions that were interpreted.
+    interpreted: u64,
+    /// Times that compiled code was entered from here.
+    entered: u64,
     /// The context of each vCPU.
     contexts: Vec<Box<Context>>,
     /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
@@ -143,6 +155,8 @@ impl<H: Host> Engine<H> {
             slots: 0,
             modules: 0,
             code_bytes: 0,
+            interpreted: 0,
+            entered: 0,
             contexts: Vec::new(),
             writes: 0,
             stats: Stats::default(),
@@ -163,7 +177,7 @@ impl<H: Host> Engine<H> {
             None => {
                 let mut region = region.clone();
                 opt::optimise(&mut region);
-                let number = self.insert(key, Lowered::default(), false);
+                let number = self.insert(key, Lowered::default(), 0, false);
                 self.queue.push((number, region));
                 self.compile();
                 number
@@ -255,7 +269,7 @@ impl<H: Host> Engine<H> {
         if self.translations.len() >= REGIONS || self.bytes >= BYTES {
             self.flush();
         }
-        for extent in [Extent::Region, Extent::Instruction, Extent::Refusal] {
+        for extent in [Extent::Block, Extent::Instruction, Extent::Refusal] {
             let mut region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
             let insns = region.insns;
             if !cfg!(debug_assertions) || verify(&region).is_ok() {
@@ -263,7 +277,7 @@ impl<H: Host> Engine<H> {
                 if let Ok(lowered) = interp::lower(&region) {
                     self.stats.regions += 1;
                     self.stats.insns += u64::from(insns);
-                    return Some(self.insert(key, lowered, extent == Extent::Region));
+                    return Some(self.insert(key, lowered, insns, extent == Extent::Block));
                 }
             }
             self.stats.narrowed += 1;
@@ -271,7 +285,7 @@ impl<H: Host> Engine<H> {
         None
     }
 
-    fn insert(&mut self, key: Key, lowered: Lowered, whole: bool) -> u32 {
+    fn insert(&mut self, key: Key, lowered: Lowered, insns: u32, whole: bool) -> u32 {
         let number = self.translations.len() as u32;
         self.bytes += lowered.bytes();
         self.translations.push(Translation {
@@ -284,6 +298,7 @@ impl<H: Host> Engine<H> {
             whole,
             links: vec![0; lowered.exits().len()].into_boxed_slice(),
             lowered,
+            insns,
             incoming: Vec::new(),
         });
         self.by_key.insert(key, number);
@@ -301,6 +316,7 @@ impl<H: Host> Engine<H> {
                 let key = translation.key;
                 let fetched = Fetched { at: key.at };
                 let mut region = env.translate(cpu, GuestVirt(key.pc), fetched, Extent::Region);
+                self.cover(&key, &region);
                 opt::optimise(&mut region);
                 self.queue.push((number, region));
                 if self.queue.len() >= BATCH {
@@ -309,6 +325,18 @@ impl<H: Host> Engine<H> {
             }
             Tier::Waiting(_) => self.compile(),
             _ => translation.tier = Tier::Interpreted,
+        }
+    }
+
+    /// Notes that a region has other blocks than its first.
+    fn cover(&mut self, key: &Key, region: &Region) {
+        for pc in region.blocks.iter().skip(1).filter_map(block_address) {
+            let at = RamOffset(key.at.0.wrapping_add(pc.wrapping_sub(key.pc)));
+            if let Some(&number) = self.by_key.get(&Key { at, pc, ..*key })
+                && let Tier::Cold(rest) = &mut self.translations[number as usize].tier
+            {
+                *rest = COVERED;
+            }
         }
     }
 
@@ -430,6 +458,7 @@ impl<H: Host> Engine<H> {
     }
 
     fn enter(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, vcpu: usize, slot: u32) -> Pending {
+        self.entered += 1;
         match self.contexts[vcpu]
             .enter(slot, env, cpu, &mut self.tables)
             .checked_sub(1)
@@ -439,13 +468,14 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    /// Runs a translation and what it leads to.
+    /// Runs a translation and what it leads to; it is come to as a head, or not.
     fn step(
         &mut self,
         env: &mut dyn Env,
         cpu: &mut VcpuBlock,
         vcpu: usize,
         mut number: u32,
+        mut head: bool,
     ) -> Pending {
         loop {
             let translation = &mut self.translations[number as usize];
@@ -476,8 +506,12 @@ impl<H: Host> Engine<H> {
             }
             let before = done(cpu);
             let end = interp::run(&translation.lowered, env, cpu);
-            if let Tier::Cold(rest) | Tier::Waiting(rest) = &mut translation.tier {
-                *rest = rest.saturating_sub((before - done(cpu)).clamp(1, u32::MAX.into()) as u32);
+            let ran = (before - done(cpu)).clamp(0, u32::MAX.into()) as u32;
+            self.interpreted += u64::from(ran);
+            if let Tier::Cold(rest) | Tier::Waiting(rest) = &mut translation.tier
+                && (head || ran > translation.insns)
+            {
+                *rest = rest.saturating_sub(ran.max(1));
             }
             let BlockEnd::Direct(exit) = end else {
                 return Pending::None;
@@ -492,6 +526,7 @@ impl<H: Host> Engine<H> {
                 && !cpu.has_stale_code(env.ram())
                 && self.translations[next as usize].tier != Tier::Dead
             {
+                head = self.translations[next as usize].key.pc <= pc;
                 number = next;
                 continue;
             }
@@ -501,6 +536,15 @@ impl<H: Host> Engine<H> {
             }
             return Pending::Interpreted { from: number, exit };
         }
+    }
+
+    /// Whether what an exit leads to is the head of what may get hot.
+    fn is_head(&self, exit: Pending, pc: u64) -> bool {
+        let Pending::Interpreted { from, .. } = exit else {
+            return true;
+        };
+        let from = self.translations.get(from as usize).map(|from| from.key.pc);
+        from.is_none_or(|from| pc <= from || pc / PAGE_SIZE != from / PAGE_SIZE)
     }
 }
 
@@ -534,7 +578,8 @@ impl<H: Host> CodeEngine for Engine<H> {
                 let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
                 self.link(pending, number, generation);
             }
-            pending = self.step(env, cpu, vcpu, number);
+            let head = self.is_head(pending, pc);
+            pending = self.step(env, cpu, vcpu, number, head);
         }
     }
 
@@ -567,5 +612,21 @@ impl<H: Host> CodeEngine for Engine<H> {
     fn code_bytes(&self) -> (usize, usize) {
         // What a module of average functions takes.
         (self.code_bytes, SLOTS as usize * 1024)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![
+            Figure::new("interpreted instructions", self.interpreted),
+            Figure::new("entries of compiled code", self.entered),
+            Figure::new("compiled regions", self.slots),
+            Figure::new("modules", self.modules),
+        ];
+        let looks = self
+            .contexts
+            .iter()
+            .map(|context| context.looks())
+            .sum::<u64>();
+        figures.push(Figure::new("calls of slow paths", looks));
+        figures
     }
 }

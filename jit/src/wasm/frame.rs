@@ -17,6 +17,8 @@ use super::layout::{Functions, JUMPS, JumpEntry, Shared, Site, What};
 pub(super) struct Context {
     shared: Shared,
     run: Option<Run>,
+    /// Calls of functions that look at the guest.
+    looks: u64,
 }
 
 /// What is borrowed for the duration of a run.
@@ -41,7 +43,13 @@ impl Context {
                 jumps: [JumpEntry::EMPTY; JUMPS],
             },
             run: None,
+            looks: 0,
         })
+    }
+
+    /// How often generated code called a function that looks at the guest.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
     }
 
     pub(super) fn jumps(&mut self) -> &mut [JumpEntry; JUMPS] {
@@ -132,6 +140,7 @@ impl Parts<'_> {
         // the tables do not change while code runs.
         unsafe {
             let context = &mut *context;
+            context.looks += 1;
             let run = context.run.as_ref()?;
             Some(Self {
                 env: &mut *run.env.as_ptr(),

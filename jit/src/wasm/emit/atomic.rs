@@ -46,10 +46,12 @@ impl Emitter<'_> {
         let number = self.tables.atomics.len() as u32 - 1;
         let site = self.site(What::Atomic(number));
         let function = self.layout.functions.atomic as i32;
+        self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site);
         code.i32_const(function).call_indirect(0, types::REGION);
         self.leave_if();
+        self.reload_budget();
     }
 
     /// Does the access, or has the function do it, and pushes the result.

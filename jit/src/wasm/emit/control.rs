@@ -2,11 +2,11 @@
 
 use std::mem::offset_of;
 
-use ferrite_ir::{HelperId, Int, Op, Region, Target, Terminator, Value, slot};
+use ferrite_ir::{HelperId, Int, Op, Target, Terminator, Value, slot};
 use ferrite_ram::PAGE_SIZE;
 use wasm_encoder::{BlockType, MemArg, ValType};
 
-use super::super::cfg::Slots;
+use super::super::cfg::{Slots, block_address};
 use super::super::layout::{Cell, Shared, What, types};
 use super::super::module::JUMP;
 use super::{BLOCK, CONTEXT, Emitter, Exit};
@@ -35,7 +35,10 @@ const fn word(offset: usize) -> MemArg {
 impl Emitter<'_> {
     /// The whole function.
     pub(super) fn whole(&mut self) {
+        self.budget = self.locals.fixed(ValType::I64);
+        let budget = self.budget;
         self.load_slot(slot::BUDGET);
+        self.code().local_tee(budget);
         self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
         self.leave_at(self.region.entry);
         self.code().end();
@@ -55,11 +58,26 @@ impl Emitter<'_> {
     /// `budget -= insns`.
     pub(super) fn charge(&mut self, insns: u32) {
         if insns > 0 {
-            self.code().local_get(BLOCK);
-            self.load_slot(slot::BUDGET);
-            self.code().i64_const(insns.into()).i64_sub();
-            self.store_slot(slot::BUDGET);
+            let budget = self.budget;
+            let mut code = self.code();
+            code.local_get(budget).i64_const(insns.into()).i64_sub();
+            code.local_set(budget);
         }
+    }
+
+    /// Before anybody else may look at globals and the budget, or the function ends.
+    pub(super) fn save(&mut self) {
+        self.save_globals();
+        let budget = self.budget;
+        self.code().local_get(BLOCK).local_get(budget);
+        self.store_slot(slot::BUDGET);
+    }
+
+    /// After somebody else may have changed it.
+    pub(super) fn reload_budget(&mut self) {
+        let budget = self.budget;
+        self.load_slot(slot::BUDGET);
+        self.code().local_set(budget);
     }
 
     /// Leaves, to go on at `pc` some time.
@@ -72,15 +90,20 @@ impl Emitter<'_> {
     /// The code of a block and of those that it dominates.
     fn tree(&mut self, n: usize) {
         self.loaded = self.loaded_before(n);
+        let newer = self.locals.keepable(self.cfg.newer[n]);
+        if n != 0 {
+            // Edges see to it.
+            self.loaded = self.loaded.union(newer);
+        }
         let merges = self.cfg.merges_below(n);
         if !self.cfg.is_loop(n) {
             return self.within(n, &merges);
         }
-        let live = self.cfg.live[n];
+        let needed = self.cfg.live[n].union(newer);
         self.at = 0;
         self.sharers.clear();
-        self.load_globals(live);
-        self.loaded = self.loaded.intersection(live);
+        self.load_globals(needed);
+        self.loaded = self.loaded.intersection(needed);
         self.code().loop_(BlockType::Empty);
         self.labels.push(Label::Loop(n));
         self.within(n, &merges);
@@ -135,8 +158,10 @@ impl Emitter<'_> {
     }
 
     fn block(&mut self, n: usize) {
+        self.newer = self.locals.keepable(self.cfg.newer[n]);
         self.operations(n);
         self.loaded_after[n] = self.loaded;
+        self.newer_after[n] = self.newer;
         match self.region.blocks[n].end {
             Terminator::Goto(target) => {
                 self.end_values();
@@ -154,12 +179,14 @@ impl Emitter<'_> {
                 self.code().end();
             }
             Terminator::Indirect { to, .. } => {
+                self.save();
                 self.code().local_get(BLOCK).local_get(CONTEXT);
                 self.int(to);
                 self.end_values();
                 self.code().i32_const(0).return_call(JUMP);
             }
             Terminator::Exit if self.called => {
+                self.save();
                 self.end_values();
                 self.code().local_get(BLOCK).local_get(CONTEXT);
                 self.load_slot(slot::PC);
@@ -167,6 +194,7 @@ impl Emitter<'_> {
             }
             // Something that the code has written by itself may have changed the code generation.
             Terminator::Exit => {
+                self.save();
                 self.end_values();
                 self.code().i32_const(0).return_();
             }
@@ -180,6 +208,7 @@ impl Emitter<'_> {
 
     fn go(&mut self, n: usize, target: Target) {
         self.loaded = self.loaded_after[n];
+        self.newer = self.newer_after[n];
         match target {
             Target::Block(id) => self.edge(n, usize::from(id.0)),
             Target::Guest(pc) if pc / PAGE_SIZE == self.region.entry / PAGE_SIZE => {
@@ -191,18 +220,22 @@ impl Emitter<'_> {
 
     fn edge(&mut self, n: usize, to: usize) {
         if to <= n {
-            self.load_slot(slot::BUDGET);
+            let budget = self.budget;
+            self.code().local_get(budget);
             self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
-            self.leave_at(block_address(self.region, to));
+            self.save();
+            let pc = block_address(&self.region.blocks[to]);
+            self.leave_at(pc.unwrap_or(self.region.entry));
             self.code().end();
         }
         if let (Some(next), Some(rank)) = (self.next, self.cfg.rank[to]) {
             self.code().i32_const(rank as i32).local_set(next);
             return self.branch_to(Label::Dispatch);
         }
+        self.at = 0;
+        self.sharers.clear();
+        self.load_globals(self.cfg.newer[to]);
         if self.cfg.rank[to] <= self.cfg.rank[n] {
-            self.at = 0;
-            self.sharers.clear();
             self.load_globals(self.cfg.live[to]);
             self.branch_to(Label::Loop(to));
         } else if self.cfg.is_merge(to) {
@@ -229,6 +262,7 @@ impl Emitter<'_> {
 
     /// An exit within the page: whoever runs in a page has had its mapping checked.
     fn near_exit(&mut self, pc: u64) {
+        self.save();
         let (cell, number) = self.exit(pc, false);
         let slot = cell as usize + offset_of!(Cell, slot);
         let to = self.locals.temporary(ValType::I32);
@@ -243,6 +277,7 @@ impl Emitter<'_> {
 
     /// An exit to another page, whose link holds for one code generation.
     fn far_exit(&mut self, pc: u64) {
+        self.save();
         let (cell, number) = self.exit(pc, true);
         let generation = cell as usize + offset_of!(Cell, generation);
         let slot = cell as usize + offset_of!(Cell, slot);
@@ -262,6 +297,7 @@ impl Emitter<'_> {
 
     pub(super) fn call(&mut self, helper: HelperId, args: [Option<Int>; 4], d: Option<Int>) {
         let site = self.site(What::Call(helper));
+        self.save();
         self.code().local_get(CONTEXT).i32_const(site);
         for arg in args {
             match arg {
@@ -283,7 +319,9 @@ impl Emitter<'_> {
             }
         }
         self.loaded = Slots::default();
+        self.newer = Slots::default();
         self.stored_kind = None;
+        self.reload_budget();
         self.load_context();
         self.called = true;
     }
@@ -295,6 +333,8 @@ impl Emitter<'_> {
         let mut code = self.code();
         code.local_get(local).i64_const(mask as i64).i64_and();
         code.i64_const(0).i64_ne().if_(BlockType::Empty);
+        self.save();
+        let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(local);
         code.i32_const(function)
             .call_indirect(0, types::ACCESS)
@@ -306,14 +346,4 @@ impl Emitter<'_> {
 /// Whether an operation compares with the context.
 fn is_access(op: &Op) -> bool {
     op.may_leave() && !matches!(op, Op::Call { .. } | Op::Guard { .. })
-}
-
-/// The address of a block's first instruction.
-fn block_address(region: &Region, n: usize) -> u64 {
-    let mut ops = region.blocks.get(n).into_iter().flat_map(|b| &b.ops);
-    ops.find_map(|op| match op {
-        Op::Insn { pc } => Some(*pc),
-        _ => None,
-    })
-    .unwrap_or(region.entry)
 }

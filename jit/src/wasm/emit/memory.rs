@@ -141,10 +141,12 @@ impl Emitter<'_> {
         self.code().if_(BlockType::Result(ValType::I64));
         let site = self.site(What::Access(mem));
         let function = self.layout.functions.load as i32;
+        self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.i32_const(function).call_indirect(0, types::LOAD);
         self.leave_if_left();
+        self.reload_budget();
         self.code().else_();
         match place {
             Some(place) => {
@@ -192,12 +194,14 @@ impl Emitter<'_> {
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
         let function = self.layout.functions.store as i32;
+        self.save();
         self.code().local_get(CONTEXT).i32_const(site).local_get(va);
         self.push(value, a);
         self.code()
             .i32_const(function)
             .call_indirect(0, types::STORE);
         self.leave_if();
+        self.reload_budget();
         if let Some(place) = place {
             self.code().else_();
             self.offset(place);
@@ -239,10 +243,12 @@ impl Emitter<'_> {
         self.code().if_(BlockType::Result(ValType::V128));
         let site = self.site(What::Access(mem));
         let function = self.layout.functions.load_vector as i32;
+        self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.i32_const(function).call_indirect(0, types::ACCESS);
         self.leave_if();
+        self.reload_budget();
         let vector = aligned(offset_of!(Shared, vector), 3);
         self.code().local_get(CONTEXT).v128_load(vector);
         self.code().else_();
@@ -285,6 +291,7 @@ impl Emitter<'_> {
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
         let function = self.layout.functions.store_vector as i32;
+        self.save();
         self.code().local_get(CONTEXT);
         self.vector(a);
         let vector = aligned(offset_of!(Shared, vector), 3);
@@ -293,6 +300,7 @@ impl Emitter<'_> {
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.i32_const(function).call_indirect(0, types::ACCESS);
         self.leave_if();
+        self.reload_budget();
         if let Some(place) = place {
             self.code().else_();
             self.offset(place);

@@ -89,10 +89,16 @@ struct Emitter<'a> {
     loaded: Slots,
     /// The same at the end of blocks that are done.
     loaded_after: Vec<Slots>,
+    /// Globals whose local may be newer than their slot.
+    newer: Slots,
+    /// The same at the end of blocks that are done.
+    newer_after: Vec<Slots>,
     /// Whether accesses compare with the context that runs in the upper half of the address space.
     high: bool,
     /// Local that has the context for that half, if some access needs it.
     context: Option<u32>,
+    /// Local that has the budget while nobody else looks at it.
+    budget: u32,
     /// The guest instruction that operations belong to, until the code sets the PC slot itself.
     pc: Option<u64>,
     insns: u32,
@@ -133,8 +139,11 @@ pub(super) fn region(
         sharers: Vec::new(),
         loaded: Slots::default(),
         loaded_after: vec![Slots::default(); region.blocks.len()],
+        newer: Slots::default(),
+        newer_after: vec![Slots::default(); region.blocks.len()],
         high: region.entry >> 55 & 1 != 0,
         context: None,
+        budget: 0,
         pc: None,
         insns: 0,
         insns_before: 0,

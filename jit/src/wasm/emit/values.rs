@@ -19,15 +19,19 @@ pub(super) struct Locals {
     globals: [u32; slot::FIRST_TEMP as usize],
     /// Slots that are accessed as numbers and as parts of vectors: they stay in memory.
     mixed: Slots,
+    /// First slots of those that are accessed as vectors.
+    vectors: Slots,
 }
 
 impl Locals {
     pub(super) fn new(region: &Region) -> Self {
         let (mut ints, mut vectors) = (Slots::default(), Slots::default());
+        let mut firsts = Slots::default();
         for op in region.blocks.iter().flat_map(|block| &block.ops) {
             match *op {
                 Op::Get { from: g, .. } | Op::Set { to: g, .. } => ints.insert(g.0),
                 Op::GetVec { from: g, .. } | Op::SetVec { to: g, .. } => {
+                    firsts.insert(g.0);
                     vectors.insert(g.0);
                     vectors.insert(g.0 + 1);
                 }
@@ -46,6 +50,7 @@ impl Locals {
             temporary: Vec::new(),
             globals: [0; slot::FIRST_TEMP as usize],
             mixed,
+            vectors: firsts,
         }
     }
 
@@ -100,6 +105,15 @@ impl Locals {
     /// Whether a slot's global may be kept in a local.
     fn may_keep(&self, slot: u16) -> bool {
         (slot::FIRST_GUEST..slot::FIRST_TEMP).contains(&slot) && !self.mixed.contains(slot)
+    }
+
+    /// Those of globals that may be kept.
+    pub(super) fn keepable(&self, slots: Slots) -> Slots {
+        let mut kept = Slots::default();
+        for slot in slots.iter().filter(|&slot| self.may_keep(slot)) {
+            kept.insert(slot);
+        }
+        kept
     }
 
     fn global(&mut self, slot: u16, ty: ValType) -> u32 {
@@ -262,21 +276,30 @@ impl Emitter<'_> {
 
     /// Has globals in their locals.
     pub(super) fn load_globals(&mut self, slots: Slots) {
-        for slot in slots
-            .iter()
-            .filter(|&slot| self.locals.may_keep(slot))
-            .collect::<Vec<_>>()
-        {
+        for slot in self.locals.keepable(slots).iter() {
             let ty = self.type_of(slot);
             self.load_global(slot, ty);
         }
     }
 
     fn type_of(&self, slot: u16) -> ValType {
-        let vector = self.region.blocks.iter().flat_map(|block| &block.ops).any(|op| {
-            matches!(*op, Op::GetVec { from: g, .. } | Op::SetVec { to: g, .. } if g.0 == slot)
-        });
-        if vector { ValType::V128 } else { ValType::I64 }
+        match self.locals.vectors.contains(slot) {
+            true => ValType::V128,
+            false => ValType::I64,
+        }
+    }
+
+    /// Writes what slots do not have yet, for somebody who may look at them.
+    pub(super) fn save_globals(&mut self) {
+        let newer = self.newer;
+        for slot in newer.iter() {
+            let local = self.locals.globals[usize::from(slot)];
+            self.code().local_get(BLOCK).local_get(local);
+            match self.type_of(slot) {
+                ValType::V128 => self.code().v128_store(slot_at(slot)),
+                _ => self.code().i64_store(slot_at(slot)),
+            };
+        }
     }
 
     /// Gives values of their own to those that are read later from a local about to be overwritten.
@@ -310,10 +333,16 @@ impl Emitter<'_> {
         }
         let local = self.locals.global(to.0, ValType::I64);
         self.move_away(local, ValType::I64);
-        self.code().local_get(BLOCK);
-        self.int(a);
-        self.code().local_tee(local);
-        self.store_slot(to.0);
+        if self.cfg.lazy {
+            self.int(a);
+            self.code().local_set(local);
+            self.newer.insert(to.0);
+        } else {
+            self.code().local_get(BLOCK);
+            self.int(a);
+            self.code().local_tee(local);
+            self.store_slot(to.0);
+        }
         self.loaded.insert(to.0);
     }
 
@@ -326,9 +355,15 @@ impl Emitter<'_> {
         }
         let local = self.locals.global(to.0, ValType::V128);
         self.move_away(local, ValType::V128);
-        self.code().local_get(BLOCK);
-        self.vector(a);
-        self.code().local_tee(local).v128_store(slot_at(to.0));
+        if self.cfg.lazy {
+            self.vector(a);
+            self.code().local_set(local);
+            self.newer.insert(to.0);
+        } else {
+            self.code().local_get(BLOCK);
+            self.vector(a);
+            self.code().local_tee(local).v128_store(slot_at(to.0));
+        }
         self.loaded.insert(to.0);
     }
 
