@@ -260,11 +260,12 @@ impl Setup {
     }
 }
 
-/// What runs guest code: what `-accel` asks for. Without a word it is the interpreter, which boots as
-/// fast so far.
+/// What runs guest code: what `-accel` asks for. Without a word it is compiled where the host can do
+/// that.
 fn engine(backend: CodeBackend, host: &Host) -> Result<Accelerator, SetupError> {
     match backend {
-        CodeBackend::Best | CodeBackend::Interpreter => Ok(Accelerator::default()),
+        CodeBackend::Best => Ok((host.engine)().unwrap_or_default()),
+        CodeBackend::Interpreter => Ok(Accelerator::default()),
         CodeBackend::Wasm => {
             let missing = || SetupError::NotHere("compiled WebAssembly".to_owned());
             (host.engine)().ok_or_else(missing)

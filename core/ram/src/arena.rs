@@ -33,7 +33,8 @@ pub struct GuestRam {
     /// The first page boundary in it: offset 0.
     base: NonNull<u8>,
     len: u64,
-    layout: Layout,
+    /// What to give it back with; `None` if it is for good.
+    layout: Option<Layout>,
     code: CodePages,
 }
 
@@ -136,9 +137,7 @@ impl GuestRam {
             .and_then(|size| usize::try_from(size).ok());
         let layout = Layout::from_size_align(size.ok_or_else(too_large)?, 1);
         let layout = layout.map_err(|_| too_large())?;
-        // SAFETY: the layout has a non-zero size.
-        let block = NonNull::new(unsafe { alloc_zeroed(layout) })
-            .ok_or(AllocError::OutOfMemory { bytes })?;
+        let (block, layout) = zeroed(layout).ok_or(AllocError::OutOfMemory { bytes })?;
         let to_page = block.as_ptr().align_offset(PAGE_SIZE as usize);
         // SAFETY: `to_page` is below a page, and the block has a page more than `len` bytes.
         let base = unsafe { block.add(to_page) };
@@ -362,10 +361,41 @@ fn give_back(_place: *mut u8, _len: usize) -> (usize, usize) {
     (0, 0)
 }
 
+/// A block of zeros, and what to give it back with.
+fn zeroed(layout: Layout) -> Option<(NonNull<u8>, Option<Layout>)> {
+    #[cfg(target_arch = "wasm32")]
+    if layout.size() >= grown::LEAST {
+        return Some((grown::zeroed(layout.size())?, None));
+    }
+    // SAFETY: the layout has a non-zero size.
+    let block = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    Some((block, Some(layout)))
+}
+
+/// Memory that WebAssembly's grows by is zero. The allocator writes zeros all the same, so that the
+/// host would have to commit every page of it.
+#[cfg(target_arch = "wasm32")]
+mod grown {
+    use std::arch::wasm32::memory_grow;
+    use std::ptr::NonNull;
+
+    /// Blocks from this size on come from growth, and stay until the instance goes.
+    pub const LEAST: usize = 16 << 20;
+    const PAGE: usize = 64 << 10;
+
+    pub fn zeroed(size: usize) -> Option<NonNull<u8>> {
+        let before = memory_grow::<0>(size.div_ceil(PAGE));
+        (before != usize::MAX).then_some(())?;
+        NonNull::new(std::ptr::with_exposed_provenance_mut(before * PAGE))
+    }
+}
+
 impl Drop for GuestRam {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this very layout.
-        unsafe { dealloc(self.block.as_ptr(), self.layout) };
+        if let Some(layout) = self.layout {
+            // SAFETY: allocated by `zeroed` with this very layout.
+            unsafe { dealloc(self.block.as_ptr(), layout) };
+        }
     }
 }
 

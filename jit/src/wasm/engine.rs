@@ -26,7 +26,7 @@ use super::layout::{Cell, JumpEntry, Layout, jump_index};
 use super::module::module;
 
 /// Guest instructions that a translation runs in the interpreter before it is to be compiled.
-const HOT: u32 = 1_000;
+const HOT: u32 = 2_000;
 /// The same for a block that a compiled region has as well.
 const COVERED: u32 = 16_000;
 /// The same before it is compiled at once, with whatever waits.
@@ -139,7 +139,7 @@ impl<H: Host> Engine<H> {
         Ok(Self {
             host,
             layout: Layout {
-                functions: frame::functions(),
+                callees: frame::callees(),
                 ram: 0,
                 cells: cells.as_ptr() as u32,
             },
@@ -374,7 +374,7 @@ impl<H: Host> Engine<H> {
         if outputs.is_empty() {
             return;
         }
-        let bytes = module(first, &outputs);
+        let bytes = module(&self.layout, first, &outputs);
         let installed = self.host.install(&bytes);
         if installed {
             self.slots += outputs.len() as u32;

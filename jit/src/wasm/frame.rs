@@ -10,7 +10,7 @@ use ferrite_ir::{Condition, Env, FlagKind, HelperId, Leave, Mem, Size, VcpuBlock
 use ferrite_ram::GuestVirt;
 
 use super::emit::Tables;
-use super::layout::{Functions, JUMPS, JumpEntry, Shared, Site, What};
+use super::layout::{Callee, JUMPS, JumpEntry, Shared, Site, What};
 
 /// What a run works on: a vCPU's, or rather that of whoever runs it now.
 #[repr(C)]
@@ -96,24 +96,27 @@ impl Context {
     }
 }
 
-/// The slots of the functions that generated code calls.
-pub(super) fn functions() -> Functions {
-    Functions {
-        load: load as *const () as u32,
-        store: store as *const () as u32,
-        load_vector: load_vector as *const () as u32,
-        store_vector: store_vector as *const () as u32,
-        call: call as *const () as u32,
-        guard: guard as *const () as u32,
-        atomic: atomic as *const () as u32,
-        wide: wide as *const () as u32,
-        nzcv: nzcv as *const () as u32,
-        test: test as *const () as u32,
-        holds: holds as *const () as u32,
-        mul_high_u: mul_high_u as *const () as u32,
-        mul_high_s: mul_high_s as *const () as u32,
-        reverse_bits: reverse_bits as *const () as u32,
-    }
+/// The slots of the functions that generated code calls, as [`Callee::ALL`] has them.
+pub(super) fn callees() -> [u32; Callee::ALL.len()] {
+    std::array::from_fn(|n| {
+        let function = match Callee::ALL[n] {
+            Callee::Load => load as *const (),
+            Callee::Store => store as *const (),
+            Callee::LoadVector => load_vector as *const (),
+            Callee::StoreVector => store_vector as *const (),
+            Callee::Call => call as *const (),
+            Callee::Guard => guard as *const (),
+            Callee::Atomic => atomic as *const (),
+            Callee::Wide => wide as *const (),
+            Callee::Nzcv => nzcv as *const (),
+            Callee::Test => test as *const (),
+            Callee::Holds => holds as *const (),
+            Callee::MulHighU => mul_high_u as *const (),
+            Callee::MulHighS => mul_high_s as *const (),
+            Callee::ReverseBits => reverse_bits as *const (),
+        };
+        function as u32
+    })
 }
 
 /// The parts of a context that a call works with.

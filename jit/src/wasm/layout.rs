@@ -70,43 +70,84 @@ impl Cell {
     };
 }
 
-/// Table slots of the functions that generated code calls.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Functions {
+macro_rules! callees {
+    ($($(#[$doc:meta])* $name:ident: $inner:ident, $outer:ident;)*) => {
+        /// The functions of this artefact that generated code calls. A module has one of its own for
+        /// each, with more to say about the result: see `thunks`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Callee {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Callee {
+            /// All, in the order of their numbers.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Types of the function of the artefact and of the module's.
+            pub(super) fn types(self) -> (u32, u32) {
+                match self {
+                    $(Self::$name => (types::$inner, types::$outer),)*
+                }
+            }
+        }
+    };
+}
+
+callees! {
     /// `load(context, site, address) -> value`
-    pub load: u32,
+    Load: LOAD, LOADED;
     /// `store(context, site, address, value) -> left`
-    pub store: u32,
+    Store: STORE, STORE;
     /// `load_vector(context, site, address) -> left`, by way of the context.
-    pub load_vector: u32,
+    LoadVector: ACCESS, ACCESS;
     /// `store_vector(context, site, address) -> left`, by way of the context.
-    pub store_vector: u32,
+    StoreVector: ACCESS, ACCESS;
     /// `call(context, site, arguments) -> value`
-    pub call: u32,
+    Call: CALL, CALLED;
     /// `guard(context, site, argument) -> left`
-    pub guard: u32,
+    Guard: ACCESS, ACCESS;
     /// `atomic(context, site) -> left`, between slots.
-    pub atomic: u32,
+    Atomic: REGION, REGION;
     /// `wide(context, entry)`, between slots.
-    pub wide: u32,
+    Wide: REGION, REGION;
     /// `nzcv(block, _) -> flags` of the lazy flags.
-    pub nzcv: u32,
+    Nzcv: REGION, REGION;
     /// `test(block, condition) -> 0 or 1` by the lazy flags.
-    pub test: u32,
+    Test: REGION, REGION;
     /// `holds(kind and condition, a, b, c) -> 0 or 1`
-    pub holds: u32,
+    Holds: HOLDS, HOLDS;
     /// `mul_high_u(a, b)`
-    pub mul_high_u: u32,
+    MulHighU: BINARY, BINARY;
     /// `mul_high_s(a, b)`
-    pub mul_high_s: u32,
+    MulHighS: BINARY, BINARY;
     /// `reverse_bits(a, _)`
-    pub reverse_bits: u32,
+    ReverseBits: BINARY, BINARY;
+}
+
+impl Callee {
+    /// Index of the module's function.
+    pub(super) fn index(self) -> u32 {
+        functions::FIRST_CALLEE + self as u32
+    }
+}
+
+/// Functions by their index in every module.
+pub(super) mod functions {
+    /// `(block, context, address, exit) -> exit`: goes on at a computed address.
+    pub const JUMP: u32 = 0;
+    /// `(block, context, cell, exit) -> exit`: goes on within the page.
+    pub const NEAR: u32 = 1;
+    /// `(block, context, address, exit, cell) -> exit`: goes on in another page.
+    pub const FAR: u32 = 2;
+    pub const FIRST_CALLEE: u32 = 3;
+    pub const FIRST_REGION: u32 = FIRST_CALLEE + super::Callee::ALL.len() as u32;
 }
 
 /// Addresses and slots that go into the code as constants.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    pub functions: Functions,
+    /// Table slots of the functions of [`Callee::ALL`].
+    pub callees: [u32; Callee::ALL.len()],
     /// Address of guest memory's offset 0.
     pub ram: u32,
     /// Address of the cell of exit 0.
@@ -147,22 +188,35 @@ pub(super) mod types {
     pub const HOLDS: u32 = 6;
     /// `(block, context, address, exit) -> exit`
     pub const JUMP: u32 = 7;
+    /// `LOAD`, with whether the region is left.
+    pub const LOADED: u32 = 8;
+    /// `CALL`, with whether the region is left.
+    pub const CALLED: u32 = 9;
+    /// `(block, context, cell, exit) -> exit`
+    pub const NEAR: u32 = 10;
+    /// `(block, context, address, exit, cell) -> exit`
+    pub const FAR: u32 = 11;
 }
 
 /// The types of [`types`].
 pub(super) fn type_section() -> TypeSection {
     use ValType::{I32, I64};
     let mut section = TypeSection::new();
-    let mut add = |params: &[ValType], result: ValType| {
-        section.ty().function(params.iter().copied(), [result]);
+    let mut add = |params: &[ValType], results: &[ValType]| {
+        let (params, results) = (params.iter().copied(), results.iter().copied());
+        section.ty().function(params, results);
     };
-    add(&[I32, I32], I32);
-    add(&[I32, I32, I64], I64);
-    add(&[I32, I32, I64, I64], I32);
-    add(&[I32, I32, I64, I64, I64, I64], I64);
-    add(&[I32, I32, I64], I32);
-    add(&[I64, I64], I64);
-    add(&[I32, I64, I64, I64], I32);
-    add(&[I32, I32, I64, I32], I32);
+    add(&[I32, I32], &[I32]);
+    add(&[I32, I32, I64], &[I64]);
+    add(&[I32, I32, I64, I64], &[I32]);
+    add(&[I32, I32, I64, I64, I64, I64], &[I64]);
+    add(&[I32, I32, I64], &[I32]);
+    add(&[I64, I64], &[I64]);
+    add(&[I32, I64, I64, I64], &[I32]);
+    add(&[I32, I32, I64, I32], &[I32]);
+    add(&[I32, I32, I64], &[I64, I32]);
+    add(&[I32, I32, I64, I64, I64, I64], &[I64, I32]);
+    add(&[I32, I32, I32, I32], &[I32]);
+    add(&[I32, I32, I64, I32, I32], &[I32]);
     section
 }

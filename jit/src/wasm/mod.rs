@@ -8,14 +8,16 @@
 //! - `plan`: what is known about a block's values before its code is written;
 //! - `cfg`: the shape of a region's control flow;
 //! - `emit`: operations to wasm, a region at a time;
+//! - `thunks`: what every module has beside regions;
 //! - `module`: functions to a module;
 //! - [`engine`]: look-up, the interpreter as first tier, linking, invalidation;
 //! - `frame`: what generated code calls, and how it is called.
 //!
 //! # What a function keeps where
 //! Values are locals, or stay on the operand stack when their only reader is near. A guest register
-//! has a local from its first use on; every write goes to the vCPU block at once as well, so that
-//! whatever looks at the guest's state finds it there. Exits look at a cell in memory that says which
+//! has a local from its first use on. In regions without loops every write goes to the vCPU block at
+//! once as well; in those with loops, before anybody may look: at exits, helpers and slow paths. So it
+//! is with the budget. Exits look at a cell in memory that says which
 //! function comes next: linking and unlinking are stores.
 //!
 //! One thread runs all vCPUs, so barriers are nothing and atomic accesses are plain ones.
@@ -27,4 +29,5 @@ mod frame;
 mod layout;
 mod module;
 mod plan;
+mod thunks;
 pub use engine::{Engine, Host};

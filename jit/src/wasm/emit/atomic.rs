@@ -9,7 +9,7 @@ use wasm_encoder::{BlockType, ValType};
 
 use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
 
-use super::super::layout::{What, types};
+use super::super::layout::{Callee, What};
 use super::wide::NONE;
 use super::{BLOCK, CONTEXT, Emitter};
 
@@ -45,11 +45,10 @@ impl Emitter<'_> {
         self.tables.atomics.push(access.entry());
         let number = self.tables.atomics.len() as u32 - 1;
         let site = self.site(What::Atomic(number));
-        let function = self.layout.functions.atomic as i32;
         self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site);
-        code.i32_const(function).call_indirect(0, types::REGION);
+        code.call(Callee::Atomic.index());
         self.leave_if();
         self.reload_budget();
     }

@@ -1,14 +1,11 @@
 //! How blocks begin and end, helpers, guards.
 
-use std::mem::offset_of;
-
 use ferrite_ir::{HelperId, Int, Op, Target, Terminator, Value, slot};
 use ferrite_ram::PAGE_SIZE;
-use wasm_encoder::{BlockType, MemArg, ValType};
+use wasm_encoder::{BlockType, ValType};
 
 use super::super::cfg::{Slots, block_address};
-use super::super::layout::{Cell, Shared, What, types};
-use super::super::module::JUMP;
+use super::super::layout::{Callee, Cell, What, functions};
 use super::{BLOCK, CONTEXT, Emitter, Exit};
 
 /// A construct that encloses code.
@@ -24,21 +21,15 @@ pub(super) enum Label {
     Dispatch,
 }
 
-const fn word(offset: usize) -> MemArg {
-    MemArg {
-        offset: offset as u64,
-        align: 2,
-        memory_index: 0,
-    }
-}
-
 impl Emitter<'_> {
     /// The whole function.
     pub(super) fn whole(&mut self) {
-        self.budget = self.locals.fixed(ValType::I64);
-        let budget = self.budget;
         self.load_slot(slot::BUDGET);
-        self.code().local_tee(budget);
+        if self.cfg.lazy {
+            let budget = self.locals.fixed(ValType::I64);
+            self.budget = Some(budget);
+            self.code().local_tee(budget);
+        }
         self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
         self.leave_at(self.region.entry);
         self.code().end();
@@ -57,27 +48,46 @@ impl Emitter<'_> {
 
     /// `budget -= insns`.
     pub(super) fn charge(&mut self, insns: u32) {
-        if insns > 0 {
-            let budget = self.budget;
-            let mut code = self.code();
-            code.local_get(budget).i64_const(insns.into()).i64_sub();
-            code.local_set(budget);
+        if insns == 0 {
+            return;
+        }
+        if self.budget.is_none() {
+            self.code().local_get(BLOCK);
+        }
+        self.load_budget();
+        self.code().i64_const(insns.into()).i64_sub();
+        match self.budget {
+            Some(budget) => {
+                self.code().local_set(budget);
+            }
+            None => self.store_slot(slot::BUDGET),
+        }
+    }
+
+    fn load_budget(&mut self) {
+        match self.budget {
+            Some(budget) => {
+                self.code().local_get(budget);
+            }
+            None => self.load_slot(slot::BUDGET),
         }
     }
 
     /// Before anybody else may look at globals and the budget, or the function ends.
     pub(super) fn save(&mut self) {
         self.save_globals();
-        let budget = self.budget;
-        self.code().local_get(BLOCK).local_get(budget);
-        self.store_slot(slot::BUDGET);
+        if let Some(budget) = self.budget {
+            self.code().local_get(BLOCK).local_get(budget);
+            self.store_slot(slot::BUDGET);
+        }
     }
 
     /// After somebody else may have changed it.
     pub(super) fn reload_budget(&mut self) {
-        let budget = self.budget;
-        self.load_slot(slot::BUDGET);
-        self.code().local_set(budget);
+        if let Some(budget) = self.budget {
+            self.load_slot(slot::BUDGET);
+            self.code().local_set(budget);
+        }
     }
 
     /// Leaves, to go on at `pc` some time.
@@ -183,14 +193,14 @@ impl Emitter<'_> {
                 self.code().local_get(BLOCK).local_get(CONTEXT);
                 self.int(to);
                 self.end_values();
-                self.code().i32_const(0).return_call(JUMP);
+                self.code().i32_const(0).return_call(functions::JUMP);
             }
             Terminator::Exit if self.called => {
                 self.save();
                 self.end_values();
                 self.code().local_get(BLOCK).local_get(CONTEXT);
                 self.load_slot(slot::PC);
-                self.code().i32_const(0).return_call(JUMP);
+                self.code().i32_const(0).return_call(functions::JUMP);
             }
             // Something that the code has written by itself may have changed the code generation.
             Terminator::Exit => {
@@ -220,8 +230,7 @@ impl Emitter<'_> {
 
     fn edge(&mut self, n: usize, to: usize) {
         if to <= n {
-            let budget = self.budget;
-            self.code().local_get(budget);
+            self.load_budget();
             self.code().i64_const(0).i64_le_s().if_(BlockType::Empty);
             self.save();
             let pc = block_address(&self.region.blocks[to]);
@@ -253,10 +262,10 @@ impl Emitter<'_> {
     }
 
     /// The address of a new exit's cell, and its number.
-    fn exit(&mut self, pc: u64, far: bool) -> (u64, u32) {
+    fn exit(&mut self, pc: u64, far: bool) -> (u32, u32) {
         let number = self.first_exit + self.exits.len() as u32;
         self.exits.push(Exit { pc, far });
-        let cell = u64::from(self.layout.cells) + u64::from(number) * size_of::<Cell>() as u64;
+        let cell = self.layout.cells + number * size_of::<Cell>() as u32;
         (cell, number)
     }
 
@@ -264,35 +273,20 @@ impl Emitter<'_> {
     fn near_exit(&mut self, pc: u64) {
         self.save();
         let (cell, number) = self.exit(pc, false);
-        let slot = cell as usize + offset_of!(Cell, slot);
-        let to = self.locals.temporary(ValType::I32);
         let mut code = self.code();
-        code.i32_const(0).i32_load(word(slot)).local_tee(to);
-        code.if_(BlockType::Empty);
-        code.local_get(BLOCK).local_get(CONTEXT).local_get(to);
-        code.return_call_indirect(0, types::REGION);
-        code.end().i32_const(number as i32 + 1).return_();
-        self.end_values();
+        code.local_get(BLOCK).local_get(CONTEXT);
+        code.i32_const(cell as i32).i32_const(number as i32 + 1);
+        code.return_call(functions::NEAR);
     }
 
     /// An exit to another page, whose link holds for one code generation.
     fn far_exit(&mut self, pc: u64) {
         self.save();
         let (cell, number) = self.exit(pc, true);
-        let generation = cell as usize + offset_of!(Cell, generation);
-        let slot = cell as usize + offset_of!(Cell, slot);
-        let half = offset_of!(Shared, generations) + 8 * (pc >> 55 & 1) as usize;
         let mut code = self.code();
-        code.i32_const(0).i64_load(word(generation));
-        code.local_get(CONTEXT).i64_load(word(half)).i64_eq();
-        code.if_(BlockType::Empty);
-        code.local_get(BLOCK).local_get(CONTEXT);
-        code.i32_const(0).i32_load(word(slot));
-        code.return_call_indirect(0, types::REGION);
-        code.end();
         code.local_get(BLOCK).local_get(CONTEXT);
         code.i64_const(pc as i64).i32_const(number as i32 + 1);
-        code.return_call(JUMP);
+        code.i32_const(cell as i32).return_call(functions::FAR);
     }
 
     pub(super) fn call(&mut self, helper: HelperId, args: [Option<Int>; 4], d: Option<Int>) {
@@ -307,11 +301,8 @@ impl Emitter<'_> {
                 }
             }
         }
-        let function = self.layout.functions.call as i32;
-        self.code()
-            .i32_const(function)
-            .call_indirect(0, types::CALL);
-        self.leave_if_left();
+        self.code().call(Callee::Call.index());
+        self.leave_if();
         match d {
             Some(d) => self.define(Value::Int(d), ValType::I64),
             None => {
@@ -329,16 +320,13 @@ impl Emitter<'_> {
     pub(super) fn guard(&mut self, a: Int, mask: u64, helper: HelperId) {
         let local = self.in_local(a);
         let site = self.site(What::Call(helper));
-        let function = self.layout.functions.guard as i32;
         let mut code = self.code();
         code.local_get(local).i64_const(mask as i64).i64_and();
         code.i64_const(0).i64_ne().if_(BlockType::Empty);
         self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(local);
-        code.i32_const(function)
-            .call_indirect(0, types::ACCESS)
-            .drop();
+        code.call(Callee::Guard.index()).drop();
         code.i32_const(0).return_().end();
     }
 }

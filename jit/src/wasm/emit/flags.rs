@@ -4,7 +4,7 @@ use ferrite_ir::eval::{self, Known};
 use ferrite_ir::{Cc, Condition, FlagKind, Int, Width, slot};
 use wasm_encoder::{BlockType, ValType};
 
-use super::super::layout::types;
+use super::super::layout::Callee;
 use super::super::plan::Flags;
 use super::{BLOCK, Emitter};
 
@@ -52,11 +52,8 @@ impl Emitter<'_> {
 
     /// Pushes N, Z, C, V in bits 31 to 28, by what is in the slots.
     pub(super) fn nzcv(&mut self) {
-        let function = self.layout.functions.nzcv as i32;
         self.code().local_get(BLOCK).i32_const(0);
-        self.code()
-            .i32_const(function)
-            .call_indirect(0, types::REGION);
+        self.code().call(Callee::Nzcv.index());
         self.code().i64_extend_i32_u();
     }
 
@@ -64,11 +61,8 @@ impl Emitter<'_> {
     pub(super) fn test(&mut self, cond: Condition, flags: Flags) {
         match flags {
             Flags::Unknown => {
-                let function = self.layout.functions.test as i32;
                 self.code().local_get(BLOCK).i32_const(cond as i32);
-                self.code()
-                    .i32_const(function)
-                    .call_indirect(0, types::REGION);
+                self.code().call(Callee::Test.index());
             }
             Flags::Of { kind, a, b, c } => self.test_of(cond, kind, [a, b, c]),
             Flags::If {
@@ -195,9 +189,6 @@ impl Emitter<'_> {
                 self.code().i64_const(0);
             }
         }
-        let function = self.layout.functions.holds as i32;
-        self.code()
-            .i32_const(function)
-            .call_indirect(0, types::HOLDS);
+        self.code().call(Callee::Holds.index());
     }
 }

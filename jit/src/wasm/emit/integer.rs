@@ -3,7 +3,7 @@
 use ferrite_ir::{BinOp, Cc, Int, Op, UnOp, Width, eval};
 use wasm_encoder::{BlockType, ValType};
 
-use super::super::layout::types;
+use super::super::layout::Callee;
 use super::Emitter;
 
 /// Bytes of the first half of a vector, for shuffles that reverse them within units.
@@ -94,8 +94,8 @@ impl Emitter<'_> {
     fn binary(&mut self, op: BinOp, a: Int, b: Int) {
         match op {
             BinOp::DivU | BinOp::DivS => return self.divide(op, a, b),
-            BinOp::MulHighU => return self.by_function(self.layout.functions.mul_high_u, a, b),
-            BinOp::MulHighS => return self.by_function(self.layout.functions.mul_high_s, a, b),
+            BinOp::MulHighU => return self.by_function(Callee::MulHighU, a, b),
+            BinOp::MulHighS => return self.by_function(Callee::MulHighS, a, b),
             _ => {}
         }
         self.int(a);
@@ -211,12 +211,10 @@ impl Emitter<'_> {
     }
 
     /// A function of two numbers.
-    fn by_function(&mut self, slot: u32, a: Int, b: Int) {
+    fn by_function(&mut self, callee: Callee, a: Int, b: Int) {
         self.int(a);
         self.int(b);
-        self.code()
-            .i32_const(slot as i32)
-            .call_indirect(0, types::BINARY);
+        self.code().call(callee.index());
     }
 
     fn unary(&mut self, op: UnOp, a: Int) {
@@ -236,15 +234,11 @@ impl Emitter<'_> {
             }
             _ => self.int(a),
         }
-        let reverse_bits = self.layout.functions.reverse_bits as i32;
         let mut code = self.code();
         match op {
             UnOp::Not => code.i64_const(-1).i64_xor(),
             UnOp::Clz => code.i64_clz(),
-            UnOp::ReverseBits => code
-                .i64_const(0)
-                .i32_const(reverse_bits)
-                .call_indirect(0, types::BINARY),
+            UnOp::ReverseBits => code.i64_const(0).call(Callee::ReverseBits.index()),
             UnOp::ReverseBytes | UnOp::ReverseBytes16 | UnOp::ReverseBytes32 => {
                 let lanes = match op {
                     UnOp::ReverseBytes => REVERSE_64,

@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use ferrite_ir::{Align, Int, Mem, Sign, Size, TlbEntry, Value, VcpuBlock, Vector, slot};
 use wasm_encoder::{BlockType, MemArg, ValType};
 
-use super::super::layout::{Shared, What, types};
+use super::super::layout::{Callee, Shared, What};
 use super::values::slot_at;
 use super::{BLOCK, CONTEXT, Emitter};
 
@@ -116,14 +116,6 @@ impl Emitter<'_> {
         at(self.layout.ram.into())
     }
 
-    /// Leaves the region if the last function said so.
-    pub(super) fn leave_if_left(&mut self) {
-        let mut code = self.code();
-        code.local_get(CONTEXT);
-        code.i32_load(aligned(offset_of!(Shared, left), 2));
-        code.if_(BlockType::Empty).i32_const(0).return_().end();
-    }
-
     /// Pops whether the region is left.
     pub(super) fn leave_if(&mut self) {
         let mut code = self.code();
@@ -140,12 +132,11 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Result(ValType::I64));
         let site = self.site(What::Access(mem));
-        let function = self.layout.functions.load as i32;
         self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
-        code.i32_const(function).call_indirect(0, types::LOAD);
-        self.leave_if_left();
+        code.call(Callee::Load.index());
+        self.leave_if();
         self.reload_budget();
         self.code().else_();
         match place {
@@ -193,13 +184,10 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
-        let function = self.layout.functions.store as i32;
         self.save();
         self.code().local_get(CONTEXT).i32_const(site).local_get(va);
         self.push(value, a);
-        self.code()
-            .i32_const(function)
-            .call_indirect(0, types::STORE);
+        self.code().call(Callee::Store.index());
         self.leave_if();
         self.reload_budget();
         if let Some(place) = place {
@@ -242,11 +230,10 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Result(ValType::V128));
         let site = self.site(What::Access(mem));
-        let function = self.layout.functions.load_vector as i32;
         self.save();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
-        code.i32_const(function).call_indirect(0, types::ACCESS);
+        code.call(Callee::LoadVector.index());
         self.leave_if();
         self.reload_budget();
         let vector = aligned(offset_of!(Shared, vector), 3);
@@ -290,7 +277,6 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
-        let function = self.layout.functions.store_vector as i32;
         self.save();
         self.code().local_get(CONTEXT);
         self.vector(a);
@@ -298,7 +284,7 @@ impl Emitter<'_> {
         let mut code = self.code();
         code.v128_store(vector);
         code.local_get(CONTEXT).i32_const(site).local_get(va);
-        code.i32_const(function).call_indirect(0, types::ACCESS);
+        code.call(Callee::StoreVector.index());
         self.leave_if();
         self.reload_budget();
         if let Some(place) = place {

@@ -97,8 +97,8 @@ struct Emitter<'a> {
     high: bool,
     /// Local that has the context for that half, if some access needs it.
     context: Option<u32>,
-    /// Local that has the budget while nobody else looks at it.
-    budget: u32,
+    /// Local that has the budget while nobody else looks at it, in regions with loops.
+    budget: Option<u32>,
     /// The guest instruction that operations belong to, until the code sets the PC slot itself.
     pc: Option<u64>,
     insns: u32,
@@ -143,7 +143,7 @@ pub(super) fn region(
         newer_after: vec![Slots::default(); region.blocks.len()],
         high: region.entry >> 55 & 1 != 0,
         context: None,
-        budget: 0,
+        budget: None,
         pc: None,
         insns: 0,
         insns_before: 0,

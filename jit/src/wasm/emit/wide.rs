@@ -6,7 +6,7 @@ use ferrite_ir::{Int, Value, Vector, slot};
 use ferrite_simd::{Shape, WideOp, resolve};
 use wasm_encoder::ValType;
 
-use super::super::layout::types;
+use super::super::layout::Callee;
 use super::values::slot_at;
 use super::{BLOCK, CONTEXT, EmitError, Emitter};
 
@@ -56,12 +56,9 @@ impl Emitter<'_> {
             self.store_slot(INTEGER);
         }
         let number = self.wide_entry(op, shape, imm, o) as i32;
-        let function = self.layout.functions.wide as i32;
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(number);
-        code.i32_const(function)
-            .call_indirect(0, types::REGION)
-            .drop();
+        code.call(Callee::Wide.index()).drop();
         match o.d {
             Value::Int(_) => self.load_slot(RESULT),
             Value::Vector(_) => self.load_vector_slot(RESULT),
