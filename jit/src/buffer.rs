@@ -1,14 +1,16 @@
 //! Memory for generated code.
 //!
 //! One block of anonymous memory is mapped twice: once to be written, once to be executed. No page is
-//! ever both, and no system call is needed to add or patch code.
+//! ever both, and no system call is needed to add or patch code. The block has no file of its own,
+//! since `perf` looks up names in `/tmp/perf-PID.map` for memory without one only.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{
+    MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap, munmap,
+};
 
 /// Memory for code could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -34,27 +36,31 @@ impl CodeBuffer {
     /// Maps `len` bytes, a multiple of the page size. They take memory as they are written.
     pub(crate) fn new(len: usize) -> Result<Self, MapError> {
         let error = |cause| MapError { bytes: len, cause };
-        let file = memfd_create("ferrite-code", MemfdFlags::CLOEXEC).map_err(error)?;
-        ftruncate(&file, len as u64).map_err(error)?;
-        let map = |prot| {
-            // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
-            let at = unsafe { mmap(std::ptr::null_mut(), len, prot, MapFlags::SHARED, &file, 0) };
-            NonNull::new(at.map_err(error)?.cast()).ok_or(error(Errno::NOMEM))
-        };
-        let writable = map(ProtFlags::READ | ProtFlags::WRITE)?;
-        let executable = match map(ProtFlags::READ | ProtFlags::EXEC) {
+        let whole = |at: *mut c_void| NonNull::new(at.cast::<u8>()).ok_or(error(Errno::NOMEM));
+        let (write, shared) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+        let at = unsafe { mmap_anonymous(std::ptr::null_mut(), len, write, shared) };
+        let writable = whole(at.map_err(error)?)?;
+        // SAFETY: an old size of 0 asks for a second mapping of shared pages and leaves the first as
+        // it is (mremap(2)); the second goes where nothing is.
+        let at = unsafe { mremap(writable.as_ptr().cast(), 0, len, MremapFlags::MAYMOVE) };
+        let executable = match at.map_err(error).and_then(whole) {
             Ok(at) => at,
             Err(error) => {
                 unmap(writable, len);
                 return Err(error);
             }
         };
-        Ok(Self {
+        let buffer = Self {
             writable,
             executable,
             len,
             used: 0,
-        })
+        };
+        let run = MprotectFlags::READ | MprotectFlags::EXEC;
+        // SAFETY: this is the second mapping, whole; nothing is written through it.
+        unsafe { mprotect(executable.as_ptr().cast(), len, run) }.map_err(error)?;
+        Ok(buffer)
     }
 
     /// Bytes in use.
