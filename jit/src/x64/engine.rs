@@ -22,7 +22,8 @@ use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
 use ferrite_ram::{GuestRam, GuestVirt, WrittenCode};
 
 use super::emit::{self, Bases, EmitError, Exit, Host, Output, Scratch};
-use super::frame::{Context, JUMPS, JumpEntry, Site, generations};
+use super::frame::{Context, Seen, Site};
+use super::lookup::{JumpCache, Place};
 use super::stubs::{self, Stubs};
 use crate::buffer::{CodeBuffer, MapError};
 
@@ -77,23 +78,6 @@ struct Link {
 /// speak of is never compiled twice.
 const HOT: u8 = 4;
 
-/// The jump cache of a vCPU.
-struct PerVcpu {
-    jumps: Box<[JumpEntry; JUMPS]>,
-}
-
-impl Default for PerVcpu {
-    fn default() -> Self {
-        Self {
-            jumps: Box::new([JumpEntry::EMPTY; JUMPS]),
-        }
-    }
-}
-
-// SAFETY: the pointers in a jump cache lead into the code buffer of the engine that owns it, and are
-// followed only while that engine is borrowed.
-unsafe impl Send for PerVcpu {}
-
 /// Runs guest code as x86-64 code, compiling as it goes. One engine serves any number of vCPUs that
 /// take turns.
 pub struct Engine {
@@ -108,7 +92,7 @@ pub struct Engine {
     sites: Vec<Site>,
     wides: Vec<WideEntry>,
     atomics: Vec<AtomicEntry>,
-    vcpus: Vec<PerVcpu>,
+    vcpus: Vec<JumpCache>,
     /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
     writes: u64,
     scratch: Scratch,
@@ -177,7 +161,7 @@ impl Engine {
     /// Prepares a vCPU's turn.
     fn start(&mut self, ram: &GuestRam, cpu: &mut VcpuBlock, vcpu: usize) {
         if self.vcpus.len() <= vcpu {
-            self.vcpus.resize_with(vcpu + 1, PerVcpu::default);
+            self.vcpus.resize_with(vcpu + 1, JumpCache::default);
         }
         cpu.follow_code(ram);
         cpu.set(slot::CODE_WRITES, self.writes);
@@ -192,39 +176,55 @@ impl Engine {
         pc: u64,
     ) -> Option<u32> {
         self.stats.lookups += 1;
-        let high = pc >> 55 & 1 != 0;
-        let generation = env.code_generation(cpu, high);
-        let entry = self.vcpus[vcpu].jumps[stubs::jump_index(pc)];
-        let cached = entry.region as u32;
-        let known = entry.pc == pc && self.is_alive(cached);
-        if known && entry.generation == generation {
-            return Some(cached);
-        }
-        self.stats.misses += 1;
-        let fetched = env.fetch(cpu, GuestVirt(pc)).ok()?;
+        let place = self.place(env, cpu, vcpu, pc)?;
         let key = Key {
-            at: fetched.at,
+            at: place.at,
             pc,
             code_key: env.code_key(cpu),
         };
-        let number = if known && self.translations[cached as usize].key == key {
-            cached
-        } else {
-            match self.by_key.get(&key) {
-                Some(&number) => number,
-                None => self.translate(env, cpu, key, fetched)?,
-            }
+        if let Some(known) = self.vcpus[vcpu].region(place)
+            && self.is_alive(known)
+        {
+            return Some(known);
+        }
+        self.stats.misses += 1;
+        let flushes = self.stats.flushes;
+        let number = match self.by_key.get(&key) {
+            Some(&number) => number,
+            None => self.translate(env, cpu, key)?,
         };
-        // The generation after the fetch, which may have filled translation caches.
-        self.vcpus[vcpu].jumps[stubs::jump_index(pc)] = JumpEntry {
-            pc,
-            generation: env.code_generation(cpu, high),
-            code: self
-                .buffer
-                .address(self.translations[number as usize].entry),
-            region: number.into(),
-        };
+        if flushes == self.stats.flushes {
+            self.note(vcpu, place, number);
+        }
         Some(number)
+    }
+
+    /// Where the instruction at `pc` is; `None` if fetching it faulted.
+    fn place(
+        &mut self,
+        env: &mut dyn Env,
+        cpu: &mut VcpuBlock,
+        vcpu: usize,
+        pc: u64,
+    ) -> Option<Place> {
+        let high = pc >> 55 & 1 != 0;
+        let cache = &mut self.vcpus[vcpu];
+        if pc.is_multiple_of(4)
+            && let Some(place) = cache.place(pc, env.code_generation(cpu, high))
+        {
+            return Some(place);
+        }
+        let at = env.fetch(cpu, GuestVirt(pc)).ok()?.at;
+        // The generation after the fetch, which may have filled translation caches.
+        let generation = env.code_generation(cpu, high);
+        Some(cache.note_page(pc, generation, at, env.code_key(cpu)))
+    }
+
+    /// Lets a place lead to a translation.
+    fn note(&mut self, vcpu: usize, place: Place, number: u32) {
+        let entry = self.translations[number as usize].entry;
+        let code = self.buffer.address(entry);
+        self.vcpus[vcpu].note_region(place, number, code);
     }
 
     fn is_alive(&self, number: u32) -> bool {
@@ -232,13 +232,7 @@ impl Engine {
         translation.is_some_and(|translation| translation.alive)
     }
 
-    fn translate(
-        &mut self,
-        env: &mut dyn Env,
-        cpu: &mut VcpuBlock,
-        key: Key,
-        fetched: Fetched,
-    ) -> Option<u32> {
+    fn translate(&mut self, env: &mut dyn Env, cpu: &mut VcpuBlock, key: Key) -> Option<u32> {
         // First, so that no write falls between.
         if env.ram().mark_code(key.at) {
             cpu.note_own_code();
@@ -248,7 +242,7 @@ impl Engine {
             self.flush();
         }
         for extent in [Extent::Block, Extent::Instruction, Extent::Refusal] {
-            let region = env.translate(cpu, GuestVirt(key.pc), fetched, extent);
+            let region = env.translate(cpu, GuestVirt(key.pc), Fetched { at: key.at }, extent);
             let insns = region.insns;
             if let Ok(number) = self.insert(key, region) {
                 self.stats.regions += 1;
@@ -285,9 +279,10 @@ impl Engine {
         self.stats.regions += 1;
         self.stats.insns += u64::from(insns);
         self.translations[new as usize].samples = HOT;
-        let jump = &mut self.vcpus[vcpu].jumps[stubs::jump_index(key.pc)];
-        jump.code = self.buffer.address(self.translations[new as usize].entry);
-        jump.region = new.into();
+        let generation = env.code_generation(cpu, key.pc >> 55 & 1 != 0);
+        if let Some(place) = self.vcpus[vcpu].place(key.pc, generation) {
+            self.note(vcpu, place, new);
+        }
         new
     }
 
@@ -439,7 +434,7 @@ impl Engine {
             .address(self.translations[number as usize].entry);
         let memory = env.ram().host_base();
         let mut context = Context {
-            generations: generations(env, cpu),
+            seen: Seen::by(env, cpu, self.vcpus[vcpu].views()),
             // SAFETY: only the lifetime of what the environment borrows is changed, and the context
             // does not outlive this call.
             env: unsafe {
@@ -451,7 +446,9 @@ impl Engine {
             sites: NonNull::from(self.sites.as_mut_slice()),
             wides: NonNull::from(self.wides.as_mut_slice()),
             atomics: NonNull::from(self.atomics.as_mut_slice()),
-            jumps: self.vcpus[vcpu].jumps.as_ptr(),
+            pages: self.vcpus[vcpu].pages(),
+            jumps: self.vcpus[vcpu].jumps(),
+            views: NonNull::from(self.vcpus[vcpu].views()),
         };
         let block = context.cpu.as_ptr();
         // SAFETY: the stub at that offset has this signature. Generated code touches the vCPU block,
@@ -523,7 +520,7 @@ impl CodeEngine for Engine {
         self.wides.clear();
         self.atomics.clear();
         for vcpu in &mut self.vcpus {
-            vcpu.jumps.fill(JumpEntry::EMPTY);
+            vcpu.clear();
         }
         self.stats.flushes += 1;
     }

@@ -9,37 +9,15 @@ use ferrite_ir::interp::{self, AtomicEntry, WideEntry};
 use ferrite_ir::{Env, HelperId, Leave, Mem, VcpuBlock, eval, slot};
 use ferrite_ram::GuestVirt;
 
-/// An entry of the jump cache: where an address led under a code generation.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct JumpEntry {
-    pub pc: u64,
-    pub generation: u64,
-    /// The code, or null.
-    pub code: *const u8,
-    /// Number of its region.
-    pub region: u64,
-}
-
-impl JumpEntry {
-    pub const EMPTY: Self = Self {
-        pc: u64::MAX,
-        generation: u64::MAX,
-        code: std::ptr::null(),
-        region: 0,
-    };
-}
-
-/// Entries of a jump cache.
-pub(super) const JUMPS: usize = 16384;
+use super::lookup::{JumpEntry, PageEntry, Views};
 
 /// What `rsp` points to while generated code runs.
 #[repr(C)]
 pub(super) struct Frame {
     pub context: *mut Context,
+    pub pages: *const PageEntry,
     pub jumps: *const JumpEntry,
-    /// The code generation of addresses with bit 55 clear and set.
-    pub generations: [u64; 2],
+    pub seen: Seen,
     /// Arguments of a helper.
     pub args: [u64; 4],
     /// A vector on its way to or from a function.
@@ -53,7 +31,7 @@ pub(super) struct Frame {
 }
 
 /// Bytes that the entry stub reserves: the six saved registers before it make it end aligned.
-pub(super) const FRAME_BYTES: i32 = 104;
+pub(super) const FRAME_BYTES: i32 = 120;
 const _: () = assert!(size_of::<Frame>() <= FRAME_BYTES as usize && FRAME_BYTES % 16 == 8);
 
 /// What a call into Rust works on, for the duration of a run.
@@ -63,8 +41,31 @@ pub(super) struct Context {
     pub sites: NonNull<[Site]>,
     pub wides: NonNull<[WideEntry]>,
     pub atomics: NonNull<[AtomicEntry]>,
+    pub pages: *const PageEntry,
     pub jumps: *const JumpEntry,
+    pub views: NonNull<Views>,
+    pub seen: Seen,
+}
+
+/// How the guest sees its code, for addresses with bit 55 clear and set.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Seen {
+    /// The code generations.
     pub generations: [u64; 2],
+    /// Their views.
+    pub views: [u32; 2],
+}
+
+impl Seen {
+    /// How `cpu` sees its code now.
+    pub(super) fn by(env: &dyn Env, cpu: &VcpuBlock, views: &Views) -> Self {
+        let generations = [false, true].map(|high| env.code_generation(cpu, high));
+        Self {
+            generations,
+            views: generations.map(|generation| views.of(generation)),
+        }
+    }
 }
 
 /// A point in generated code that calls for the front end.
@@ -101,7 +102,8 @@ struct Parts<'a> {
     env: &'a mut dyn Env,
     cpu: &'a mut VcpuBlock,
     site: Site,
-    generations: &'a mut [u64; 2],
+    views: &'a Views,
+    seen: &'a mut Seen,
 }
 
 const NOWHERE: Site = Site {
@@ -124,7 +126,8 @@ impl<'a> Parts<'a> {
                 env: &mut *context.env.as_ptr(),
                 cpu: &mut *context.cpu.as_ptr(),
                 site: sites.get(site as usize).copied().unwrap_or(NOWHERE),
-                generations: &mut (*frame).generations,
+                views: context.views.as_ref(),
+                seen: &mut (*frame).seen,
             }
         }
     }
@@ -145,7 +148,7 @@ impl<'a> Parts<'a> {
 
     /// Ends a call in which the guest may have done anything.
     fn finish(self, result: Result<u64, Leave>) -> Returned {
-        *self.generations = generations(self.env, self.cpu);
+        *self.seen = Seen::by(self.env, self.cpu, self.views);
         if self.cpu.has_stale_code(self.env.ram()) {
             // Translations have to go before the next region is entered.
             self.cpu.request_exit();
@@ -158,11 +161,6 @@ impl<'a> Parts<'a> {
             }
         }
     }
-}
-
-/// The code generations of both halves of the address space.
-pub(super) fn generations(env: &dyn Env, cpu: &VcpuBlock) -> [u64; 2] {
-    [false, true].map(|high| env.code_generation(cpu, high))
 }
 
 const fn done(value: u64) -> Returned {

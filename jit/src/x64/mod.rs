@@ -33,6 +33,7 @@ pub mod engine;
 mod file;
 mod frame;
 mod homes;
+mod lookup;
 mod plan;
 mod stubs;
 

@@ -6,7 +6,8 @@ use dynasm::dynasm;
 use dynasmrt::{DynasmApi, SimpleAssembler};
 use ferrite_ir::{FlagKind, Width, slot};
 
-use super::frame::{self, Context, FRAME_BYTES, Frame, JUMPS, JumpEntry, Returned};
+use super::frame::{self, Context, FRAME_BYTES, Frame, Returned, Seen};
+use super::lookup::{JUMPS, JumpEntry, PAGES, PageEntry, VIEW_MIX};
 use super::{BIAS, slot_at};
 use crate::buffer::CodeBuffer;
 
@@ -149,10 +150,14 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; mov [rsp + offset_of!(Frame, context) as i32], rdi
         ; mov rax, [rdi + offset_of!(Context, jumps) as i32]
         ; mov [rsp + offset_of!(Frame, jumps) as i32], rax
-        ; mov rax, [rdi + offset_of!(Context, generations) as i32]
-        ; mov [rsp + offset_of!(Frame, generations) as i32], rax
-        ; mov rax, [rdi + offset_of!(Context, generations) as i32 + 8]
-        ; mov [rsp + offset_of!(Frame, generations) as i32 + 8], rax
+        ; mov rax, [rdi + offset_of!(Context, pages) as i32]
+        ; mov [rsp + offset_of!(Frame, pages) as i32], rax
+        ; mov rax, [rdi + SEEN_GIVEN]
+        ; mov [rsp + SEEN], rax
+        ; mov rax, [rdi + SEEN_GIVEN + 8]
+        ; mov [rsp + SEEN + 8], rax
+        ; mov rax, [rdi + SEEN_GIVEN + 16]
+        ; mov [rsp + SEEN + 16], rax
         ; lea rbp, [rdx + BIAS]
         ; mov r15, rcx
         ; mov DWORD [rsp + CLEAN], CLEAN_STATUS
@@ -177,6 +182,10 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; ret
     );
 }
+
+const SEEN_GIVEN: i32 = offset_of!(Context, seen) as i32;
+const SEEN: i32 = offset_of!(Frame, seen) as i32;
+const _: () = assert!(size_of::<Seen>() == 24);
 
 /// Every exception masked and none noted: the processor's state after reset.
 const CLEAN_STATUS: i32 = 0x1f80;
@@ -242,8 +251,11 @@ fn constants(m: &mut Maker, stubs: &mut Stubs) {
     }
 }
 
+/// The two steps of [`super::lookup`].
 fn lookup(m: &mut Maker, stubs: &mut Stubs) {
-    const _: () = assert!(JUMPS.is_power_of_two() && size_of::<JumpEntry>() == 32);
+    const _: () = assert!(PAGES.is_power_of_two() && size_of::<PageEntry>() == 16);
+    const _: () = assert!(JUMPS.is_power_of_two() && size_of::<JumpEntry>() == 16);
+    const VIEWS: i32 = SEEN + offset_of!(Seen, views) as i32;
     stubs.jump = m.here();
     dynasm!(m.asm
         ; .arch x64
@@ -255,26 +267,39 @@ fn lookup(m: &mut Maker, stubs: &mut Stubs) {
         ; mov rdx, rax
         ; shr rdx, 55
         ; and edx, 1
-        ; mov rdx, [rsp + rdx * 8 + offset_of!(Frame, generations) as i32]
-        ; mov ecx, eax
-        ; shr ecx, 2
+        ; mov edx, [rsp + rdx * 4 + VIEWS]
+        ; mov rcx, rax
+        ; and rcx, -4096
+        ; or rcx, rdx
+        ; imul edx, edx, VIEW_MIX
         ; mov esi, eax
-        ; shr esi, 13
-        ; xor ecx, esi
-        ; and ecx, (JUMPS - 1) as i32
-        ; shl ecx, 5
-        ; add rcx, [rsp + offset_of!(Frame, jumps) as i32]
-        ; cmp [rcx + offset_of!(JumpEntry, pc) as i32], rax
+        ; shr esi, 12
+        ; xor esi, edx
+        ; and esi, (PAGES - 1) as i32
+        ; shl esi, 4
+        ; add rsi, [rsp + offset_of!(Frame, pages) as i32]
+        ; cmp [rsi + offset_of!(PageEntry, tag) as i32], rcx
     );
     let other = m.branch(NOT_EQUAL);
     dynasm!(m.asm
         ; .arch x64
-        ; cmp [rcx + offset_of!(JumpEntry, generation) as i32], rdx
+        ; mov edx, eax
+        ; and edx, 4095
+        ; or rdx, [rsi + offset_of!(PageEntry, contents) as i32]
+        ; mov ecx, edx
+        ; shr ecx, 2
+        ; mov esi, edx
+        ; shr esi, 12
+        ; xor esi, ecx
+        ; and esi, (JUMPS - 1) as i32
+        ; shl esi, 4
+        ; add rsi, [rsp + offset_of!(Frame, jumps) as i32]
+        ; cmp [rsi + offset_of!(JumpEntry, key) as i32], rdx
     );
     let stale = m.branch(NOT_EQUAL);
     dynasm!(m.asm
         ; .arch x64
-        ; jmp QWORD [rcx + offset_of!(JumpEntry, code) as i32]
+        ; jmp QWORD [rsi + offset_of!(JumpEntry, code) as i32]
     );
     m.land(other);
     m.land(stale);
@@ -292,12 +317,6 @@ fn lookup(m: &mut Maker, stubs: &mut Stubs) {
     let to = m.origin as i32 + start as i32;
     m.asm.push(0xe9);
     m.asm.push_i32(to - from);
-}
-
-/// Index of an address in a jump cache, as the stub computes it.
-pub(super) const fn jump_index(pc: u64) -> usize {
-    let pc = pc as u32;
-    ((pc >> 2) ^ (pc >> 13)) as usize & (JUMPS - 1)
 }
 
 fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {

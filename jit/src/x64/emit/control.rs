@@ -7,7 +7,7 @@ use dynasmrt::DynasmApi;
 use ferrite_ir::{BlockId, Fence, HelperId, Int, Region, Target, Terminator, slot};
 use ferrite_ram::PAGE_SIZE;
 
-use super::super::frame::{Frame, What};
+use super::super::frame::{Frame, Seen, What};
 use super::edges::Store;
 use super::{Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, immediate};
 
@@ -141,7 +141,8 @@ impl Emitter<'_> {
 
     /// An exit to another page, whose link holds for one code generation.
     fn far_exit(&mut self, pc: u64) {
-        let half = offset_of!(Frame, generations) as i32 + 8 * (pc >> 55 & 1) as i32;
+        let half = (offset_of!(Frame, seen) + offset_of!(Seen, generations)) as i32
+            + 8 * (pc >> 55 & 1) as i32;
         dynasm!(self.asm ; .arch x64 ; mov rax, QWORD -1);
         let generation = self.here() as u32 - 8;
         dynasm!(self.asm ; .arch x64 ; cmp rax, [rsp + half]);
