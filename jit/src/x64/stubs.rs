@@ -25,7 +25,9 @@ pub(super) struct Stubs {
     pub enter: u32,
     /// Returns from `enter` with `eax`.
     pub leave: u32,
-    /// Goes on at the guest address in the PC slot; `r8d` says through which exit, or 0.
+    /// The code to go on with at the guest address in the PC slot, in `rsi`; `r8d` says through which
+    /// exit, or 0. If there is none yet, the run is left. Whoever calls jumps there itself, since
+    /// processors predict by the place of a jump where it leads.
     pub lookup: u32,
     /// The same with the address in `rax`, which it stores.
     pub jump: u32,
@@ -255,7 +257,10 @@ fn constants(m: &mut Maker, stubs: &mut Stubs) {
 fn lookup(m: &mut Maker, stubs: &mut Stubs) {
     const _: () = assert!(PAGES.is_power_of_two() && size_of::<PageEntry>() == 16);
     const _: () = assert!(JUMPS.is_power_of_two() && size_of::<JumpEntry>() == 16);
-    const VIEWS: i32 = SEEN + offset_of!(Seen, views) as i32;
+    // Behind the return address.
+    const VIEWS: i32 = SEEN + offset_of!(Seen, views) as i32 + 8;
+    const PAGE_TABLE: i32 = offset_of!(Frame, pages) as i32 + 8;
+    const CODE_TABLE: i32 = offset_of!(Frame, jumps) as i32 + 8;
     stubs.jump = m.here();
     dynasm!(m.asm
         ; .arch x64
@@ -277,7 +282,7 @@ fn lookup(m: &mut Maker, stubs: &mut Stubs) {
         ; xor esi, edx
         ; and esi, (PAGES - 1) as i32
         ; shl esi, 4
-        ; add rsi, [rsp + offset_of!(Frame, pages) as i32]
+        ; add rsi, [rsp + PAGE_TABLE]
         ; cmp [rsi + offset_of!(PageEntry, tag) as i32], rcx
     );
     let other = m.branch(NOT_EQUAL);
@@ -293,19 +298,21 @@ fn lookup(m: &mut Maker, stubs: &mut Stubs) {
         ; xor esi, ecx
         ; and esi, (JUMPS - 1) as i32
         ; shl esi, 4
-        ; add rsi, [rsp + offset_of!(Frame, jumps) as i32]
+        ; add rsi, [rsp + CODE_TABLE]
         ; cmp [rsi + offset_of!(JumpEntry, key) as i32], rdx
     );
     let stale = m.branch(NOT_EQUAL);
     dynasm!(m.asm
         ; .arch x64
-        ; jmp QWORD [rsi + offset_of!(JumpEntry, code) as i32]
+        ; mov rsi, [rsi + offset_of!(JumpEntry, code) as i32]
+        ; ret
     );
     m.land(other);
     m.land(stale);
     dynasm!(m.asm
         ; .arch x64
         ; mov eax, r8d
+        ; add rsp, 8
     );
     m.jump_to(stubs.leave);
     stubs.lookup = m.here();
@@ -378,7 +385,8 @@ fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
         ; add rsp, 8
         ; xor r8d, r8d
     );
-    m.jump_to(stubs.lookup);
+    m.call_to(stubs.lookup);
+    dynasm!(m.asm ; .arch x64 ; jmp rsi);
     at
 }
 

@@ -53,13 +53,13 @@ impl Emitter<'_> {
                 self.copy_value(RAX, to);
                 self.store_newer();
                 dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
-                self.jump_stub(self.stubs.jump);
+                self.look_up(self.stubs.jump);
             }
             Terminator::Exit => {
                 self.store_newer();
                 if self.called {
                     dynasm!(self.asm ; .arch x64 ; xor r8d, r8d);
-                    self.jump_stub(self.stubs.lookup);
+                    self.look_up(self.stubs.lookup);
                 } else {
                     // Something that the code has written by itself may have changed the code
                     // generation.
@@ -117,6 +117,12 @@ impl Emitter<'_> {
             Some(at) => self.connect(from, at),
             None => self.labels[to].waiting.push(from),
         }
+    }
+
+    /// Goes on where a look-up stub says.
+    fn look_up(&mut self, stub: u32) {
+        self.call_stub(stub);
+        dynasm!(self.asm ; .arch x64 ; jmp rsi);
     }
 
     /// Whether an exit to `pc` may be linked once and for all: whoever runs in a page has had its
@@ -190,7 +196,7 @@ impl Emitter<'_> {
             let look_up = self.here() as i32 - miss_end as i32;
             self.constant(RAX, pc);
             dynasm!(self.asm ; .arch x64 ; mov r8d, number as i32);
-            self.jump_stub(self.stubs.jump);
+            self.look_up(self.stubs.jump);
             self.out.exits[n].guard = Some(Guarded { look_up, ..guard });
         }
     }
