@@ -107,6 +107,11 @@ pub trait Env {
     /// asking. Nothing but this trait's methods changes it while translated code runs.
     fn code_generation(&self, cpu: &VcpuBlock, high: bool) -> u64;
 
+    /// The numbers of both halves, the low one first.
+    fn code_generations(&self, cpu: &VcpuBlock) -> [u64; 2] {
+        [false, true].map(|high| self.code_generation(cpu, high))
+    }
+
     /// Translates the address of an instruction for execution.
     fn fetch(&mut self, cpu: &mut VcpuBlock, pc: GuestVirt) -> Result<Fetched, Leave>;
 

@@ -32,6 +32,17 @@ pub struct VecGlobal(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HelperId(pub u16);
 
+/// Helpers that mean the same in every front end, so that a back end may do their work itself.
+impl HelperId {
+    /// Zeroes the naturally aligned 64 bytes around its first argument. Where the write look-aside
+    /// buffer has their page for the present context, nothing but plain stores is needed.
+    pub const ZERO_BLOCK: Self = Self(u16::MAX);
+
+    /// Sees to it that code written by others is not run as it was. There is nothing to do while the
+    /// writes to code are those that `slot::CODE_WRITES` tells.
+    pub const FETCH_ANEW: Self = Self(u16::MAX - 1);
+}
+
 /// Width of an integer operation. At 32 bits only the low halves of operands are read, and the
 /// result's upper half is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -329,6 +329,13 @@ impl GuestRam {
         self.code.writes()
     }
 
+    /// The host address of what [`Self::code_writes`] reads, for code generators that read it
+    /// themselves.
+    #[must_use]
+    pub fn code_writes_counter(&self) -> *const u64 {
+        self.code.writes_counter()
+    }
+
     /// The pages whose translations must go before any of them runs again: those written since
     /// [`Self::code_writes`] was `seen`, which is brought up to date. Every keeper of translations
     /// has a count of its own.

@@ -95,6 +95,10 @@ impl CodePages {
         self.writes.load(Ordering::Acquire)
     }
 
+    pub(crate) fn writes_counter(&self) -> *const u64 {
+        self.writes.as_ptr()
+    }
+
     pub(crate) fn written_since(&self, seen: &mut u64) -> WrittenCode {
         let log = self.log();
         let writes = self.writes.load(Ordering::SeqCst);

@@ -433,6 +433,7 @@ impl Engine {
             .buffer
             .address(self.translations[number as usize].entry);
         let memory = env.ram().host_base();
+        let code_writes = env.ram().code_writes_counter();
         let mut context = Context {
             seen: Seen::by(env, cpu, self.vcpus[vcpu].views()),
             // SAFETY: only the lifetime of what the environment borrows is changed, and the context
@@ -449,6 +450,7 @@ impl Engine {
             pages: self.vcpus[vcpu].pages(),
             jumps: self.vcpus[vcpu].jumps(),
             views: NonNull::from(self.vcpus[vcpu].views()),
+            code_writes,
         };
         let block = context.cpu.as_ptr();
         // SAFETY: the stub at that offset has this signature. Generated code touches the vCPU block,

@@ -18,6 +18,8 @@ pub(super) struct Frame {
     pub pages: *const PageEntry,
     pub jumps: *const JumpEntry,
     pub seen: Seen,
+    /// Where the number of writes to code is: see [`ferrite_ram::GuestRam::code_writes`].
+    pub code_writes: *const u64,
     /// Arguments of a helper.
     pub args: [u64; 4],
     /// A vector on its way to or from a function.
@@ -44,6 +46,7 @@ pub(super) struct Context {
     pub pages: *const PageEntry,
     pub jumps: *const JumpEntry,
     pub views: NonNull<Views>,
+    pub code_writes: *const u64,
     pub seen: Seen,
 }
 
@@ -60,7 +63,7 @@ pub(super) struct Seen {
 impl Seen {
     /// How `cpu` sees its code now.
     pub(super) fn by(env: &dyn Env, cpu: &VcpuBlock, views: &Views) -> Self {
-        let generations = [false, true].map(|high| env.code_generation(cpu, high));
+        let generations = env.code_generations(cpu);
         Self {
             generations,
             views: generations.map(|generation| views.of(generation)),

@@ -154,6 +154,8 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; mov [rsp + offset_of!(Frame, jumps) as i32], rax
         ; mov rax, [rdi + offset_of!(Context, pages) as i32]
         ; mov [rsp + offset_of!(Frame, pages) as i32], rax
+        ; mov rax, [rdi + offset_of!(Context, code_writes) as i32]
+        ; mov [rsp + offset_of!(Frame, code_writes) as i32], rax
         ; mov rax, [rdi + SEEN_GIVEN]
         ; mov [rsp + SEEN], rax
         ; mov rax, [rdi + SEEN_GIVEN + 8]

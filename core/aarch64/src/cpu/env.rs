@@ -201,6 +201,11 @@ impl Env for CpuEnv<'_> {
         self.core.code_generation(cpu, high)
     }
 
+    // Asked after every helper: one call, not three.
+    fn code_generations(&self, cpu: &VcpuBlock) -> [u64; 2] {
+        [false, true].map(|high| self.core.code_generation(cpu, high))
+    }
+
     fn fetch(&mut self, cpu: &mut VcpuBlock, pc: GuestVirt) -> Result<Fetched, Leave> {
         self.fetch_place(cpu, pc.0).map(|at| Fetched { at })
     }

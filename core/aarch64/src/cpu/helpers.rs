@@ -35,6 +35,13 @@ impl CpuEnv<'_> {
             helper::BRK => Err(self.raise(block, class::BRK, first as u32 & 0xffff, pc)),
             helper::ERET => Err(self.exception_return(block)),
             helper::MRS => return self.mrs(block, first, second),
+            helper::COUNTER => {
+                let open = self.core.pstate.el > 0 || block.get(state::CNTKCTL_EL1.0) & third != 0;
+                if open {
+                    return Ok(self.platform.counter());
+                }
+                return self.mrs(block, first, second);
+            }
             helper::MSR | helper::SYS => self.msr(block, first, second, third, next),
             helper::MSR_IMM => self.msr_immediate(block, args, next),
             helper::WFI => self.wait(block, false, next),

@@ -188,6 +188,12 @@ pub mod helper {
         };
     }
 
+    /// ISB: code that was written is fetched anew.
+    pub const ISB: HelperId = HelperId::FETCH_ANEW;
+
+    /// DC ZVA; argument: the address.
+    pub const DC_ZVA: HelperId = HelperId::ZERO_BLOCK;
+
     helpers! {
         /// Stack pointer alignment fault. Leaves.
         SP_ALIGNMENT,
@@ -227,10 +233,8 @@ pub mod helper {
         YIELD,
         /// DSB, after its fence. Leaves when there was maintenance to do for others.
         DSB,
-        /// ISB: code that was written is fetched anew.
-        ISB,
-        /// DC ZVA; argument: the address.
-        DC_ZVA,
+        /// MRS of a counter; arguments as of `MRS`, and the bit of CNTKCTL_EL1 that opens it to EL0.
+        COUNTER,
         /// Software step completes after the instruction just executed; `slot::PC` already holds the
         /// next address. Argument: whether it was a load-exclusive. Leaves.
         STEP_DONE,

@@ -12,6 +12,7 @@ use crate::pstate::spsr;
 use crate::state;
 use crate::sysreg::row::{Body, Needs};
 use crate::sysreg::{Encoding, Row, table};
+use crate::timer::kernel_control;
 
 /// Encodings of the process state registers that have code of their own.
 mod special {
@@ -23,6 +24,8 @@ mod special {
     pub const DAIF: Encoding = Encoding::new(3, 3, 4, 2, 1);
     pub const FPCR: Encoding = Encoding::new(3, 3, 4, 4, 0);
     pub const FPSR: Encoding = Encoding::new(3, 3, 4, 4, 1);
+    pub const CNTPCT_EL0: Encoding = Encoding::new(3, 3, 14, 0, 1);
+    pub const CNTVCT_EL0: Encoding = Encoding::new(3, 3, 14, 0, 2);
 }
 
 /// MSR (immediate) fields, op1:op2.
@@ -142,6 +145,15 @@ impl Translator {
         let pending = self.b.get(state::PENDING);
         let open = self.b.bin(BinOp::AndNot, Width::W64, pending, daif);
         self.b.guard(open, spsr::DAIF, helper::TAKE_INTERRUPT);
+    }
+}
+
+/// The bit of CNTKCTL_EL1 that opens a counter to EL0, if the register is one.
+fn counter_control(encoding: Encoding) -> Option<u64> {
+    match encoding {
+        special::CNTPCT_EL0 => Some(kernel_control::EL0PCTEN),
+        special::CNTVCT_EL0 => Some(kernel_control::EL0VCTEN),
+        _ => None,
     }
 }
 
@@ -325,7 +337,13 @@ impl Visitor for Translator {
             None => {
                 let packed = self.b.iconst(encoding.0.into());
                 let rt = self.b.iconst(i.rt.into());
-                self.b.call(helper::MRS, &[packed, rt])
+                match counter_control(encoding) {
+                    Some(bit) => {
+                        let bit = self.b.iconst(bit);
+                        self.b.call(helper::COUNTER, &[packed, rt, bit])
+                    }
+                    None => self.b.call(helper::MRS, &[packed, rt]),
+                }
             }
         };
         self.set_x(i.rt, value);

@@ -4,10 +4,11 @@ use std::mem::offset_of;
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::{BlockId, Fence, HelperId, Int, Region, Target, Terminator, slot};
+use ferrite_ir::{BlockId, Fence, HelperId, Int, Mem, Region, Size, Target, Terminator, slot};
 use ferrite_ram::PAGE_SIZE;
 
 use super::super::frame::{Frame, Seen, What};
+use super::super::slot_at;
 use super::edges::Store;
 use super::{Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, immediate};
 
@@ -256,9 +257,17 @@ impl Emitter<'_> {
             }
         }
         self.clear_registers();
+        let done = match helper {
+            HelperId::ZERO_BLOCK => Some(self.zero_block()),
+            HelperId::FETCH_ANEW => Some(self.is_code_unwritten()),
+            _ => None,
+        };
         let site = self.site(What::Call(helper));
         self.constant(RDX, site.into());
         self.call_stub(self.stubs.call);
+        if let Some(done) = done {
+            self.land(done);
+        }
         self.stored_kind = None;
         self.called = true;
         if let Some(d) = d
@@ -267,6 +276,38 @@ impl Emitter<'_> {
             let to = self.result(d);
             self.copy(to, RAX);
         }
+    }
+
+    /// Zeroes the block around the first argument if its page is in the look-aside buffer. Returns
+    /// the jump of that case.
+    fn zero_block(&mut self) -> usize {
+        let unit = Mem::plain(Size::B16);
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov rax, [rsp + offset_of!(Frame, args) as i32]
+            ; and rax, -64
+        );
+        let misses = self.translate(unit, unit.size.bytes(), true);
+        dynasm!(self.asm ; .arch x64 ; xorps xmm0, xmm0);
+        for at in [0, 16, 32, 48] {
+            self.store_vector_at(0, unit.size, at);
+        }
+        let done = self.jump();
+        for miss in misses {
+            self.land(miss);
+        }
+        done
+    }
+
+    /// Returns the jump that is taken if no code was written that the engine does not know of.
+    fn is_code_unwritten(&mut self) -> usize {
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov rax, [rsp + offset_of!(Frame, code_writes) as i32]
+            ; mov rax, [rax]
+            ; cmp rax, [rbp + slot_at(slot::CODE_WRITES)]
+        );
+        self.branch(cc::EQUAL)
     }
 
     pub(super) fn guard(&mut self, a: Int, mask: u64, helper: HelperId) {
