@@ -17,19 +17,21 @@
 //! again when everything is dropped at once, because the buffer is full.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ferrite_ir::engine::key::{Key, Map};
-use ferrite_ir::engine::{CodeWatcher, Figure, HostCode, Limits, Stats};
+use ferrite_ir::engine::{CodeWatcher, Figure, HostCode, JumpCache, Limits, Stats};
 use ferrite_ir::env::{Extent, Fetched};
-use ferrite_ir::interp::{self, BlockEnd, Lowered};
+use ferrite_ir::interp::{self, BlockEnd};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
 use ferrite_ram::{GuestRam, GuestVirt, RamOffset, WrittenCode};
 
 use super::compiler::{Compiled, Compiler, Target};
 use super::emit::{EmitError, LOOK_UP};
-use super::frame::{Frame, Tables};
+use super::frame::Frame;
 use super::thunks::Thunks;
+pub use super::translation::CompilerStats;
+use super::translation::{End, ExitStats, NONE, Tier, Translation};
 use super::worker::{Finished, Name, Worker};
 use crate::buffer::{CodeBuffer, MapError};
 
@@ -65,97 +67,6 @@ pub enum Mode {
     Synchronous,
 }
 
-/// No translation.
-const NONE: u32 = u32::MAX;
-
-/// Where an address led under a code generation.
-#[derive(Clone, Copy)]
-struct JumpEntry {
-    pc: u64,
-    generation: u64,
-    number: u32,
-}
-
-/// Entries of a jump cache.
-const JUMPS: usize = 4096;
-
-/// The jump cache of a vCPU.
-struct JumpCache(Box<[JumpEntry; JUMPS]>);
-
-impl Default for JumpCache {
-    fn default() -> Self {
-        const EMPTY: JumpEntry = JumpEntry {
-            pc: u64::MAX,
-            generation: u64::MAX,
-            number: NONE,
-        };
-        Self(Box::new([EMPTY; JUMPS]))
-    }
-}
-
-const fn jump_index(pc: u64) -> usize {
-    ((pc >> 2) ^ (pc >> 13)) as usize & (JUMPS - 1)
-}
-
-/// What a translation runs as.
-enum Tier {
-    Interpreted {
-        code: Lowered,
-        /// Guest instructions that it has run.
-        heat: u32,
-    },
-    Compiled {
-        /// Address of the machine code.
-        code: u64,
-        exits: Box<[u64]>,
-        /// What the code refers to by address.
-        #[expect(dead_code, reason = "kept for the code")]
-        tables: Box<Tables>,
-    },
-    Dead,
-}
-
-struct Translation {
-    key: Key,
-    tier: Tier,
-    /// Where its exits lead, or [`NONE`].
-    links: Box<[u32]>,
-}
-
-/// How a run of a translation ended.
-enum End {
-    /// By the exit of that number.
-    Exit(u32),
-    /// Where the PC slot says.
-    LookUp,
-}
-
-/// What has been compiled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CompilerStats {
-    /// Regions compiled.
-    pub regions: u64,
-    /// Bytes of machine code made of them.
-    pub bytes: u64,
-    /// Time that took.
-    pub time: Duration,
-    /// Regions that could not be compiled.
-    pub refused: u64,
-    /// Times that a region was not taken on, because too many waited.
-    pub deferred: u64,
-}
-
-/// How translations ended.
-#[derive(Clone, Copy, Debug, Default)]
-struct ExitStats {
-    /// By an exit that is linked.
-    linked: u64,
-    /// By an exit that is not.
-    unlinked: u64,
-    /// At an address to be looked up: a computed one, or after a change of context.
-    looked_up: u64,
-}
-
 /// Runs guest code interpreted at first, then as machine code made by Cranelift. One engine serves
 /// any number of vCPUs that take turns.
 pub struct Engine {
@@ -165,7 +76,7 @@ pub struct Engine {
     translations: Vec<Translation>,
     by_key: Map<Key, u32>,
     by_page: Map<u64, Vec<u32>>,
-    vcpus: Vec<JumpCache>,
+    vcpus: Vec<JumpCache<u32>>,
     /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
     writes: u64,
     /// Compiles at once, in the synchronous mode and for tests.
@@ -274,9 +185,10 @@ impl Engine {
         self.stats.lookups += 1;
         let high = pc >> 55 & 1 != 0;
         let generation = env.code_generation(cpu, high);
-        let entry = self.vcpus[vcpu].0[jump_index(pc)];
-        if entry.pc == pc && entry.generation == generation && self.is_alive(entry.number) {
-            return Some(entry.number);
+        if let Some(number) = self.vcpus[vcpu].get(pc, generation)
+            && self.is_alive(number)
+        {
+            return Some(number);
         }
         self.stats.misses += 1;
         let fetched = env.fetch(cpu, GuestVirt(pc)).ok()?;
@@ -290,11 +202,8 @@ impl Engine {
             None => self.translate(env, cpu, key, fetched)?,
         };
         // The generation after the fetch, which may have filled translation caches.
-        self.vcpus[vcpu].0[jump_index(pc)] = JumpEntry {
-            pc,
-            generation: env.code_generation(cpu, high),
-            number,
-        };
+        let generation = env.code_generation(cpu, high);
+        self.vcpus[vcpu].set(pc, generation, number);
         Some(number)
     }
 
@@ -611,12 +520,7 @@ impl CodeEngine for Engine {
         self.by_key.clear();
         self.by_page.clear();
         self.lowered_bytes = 0;
-        for vcpu in &mut self.vcpus {
-            for entry in vcpu.0.iter_mut() {
-                entry.pc = u64::MAX;
-                entry.number = NONE;
-            }
-        }
+        self.vcpus.fill_with(JumpCache::default);
         self.stats.flushes += 1;
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: look-up, tiers, linking, invalidation: what [`ferrite_ir::Engine`] is to the
 //!   interpreter;
+//! - `translation`: what it keeps;
 //! - `worker`: the thread that compiles what runs often;
 //! - `compiler`: Cranelift, set up for the host;
 //! - `emit`: operations to Cranelift's intermediate representation;
@@ -20,6 +21,7 @@ pub mod engine;
 mod flow;
 mod frame;
 mod thunks;
+mod translation;
 mod worker;
 
 pub use emit::EmitError;

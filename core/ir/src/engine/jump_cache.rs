@@ -1,33 +1,31 @@
 //! Where addresses led lately.
 
-use super::cache::Id;
-
 /// Entries: enough for the indirect branches of a large working set.
 const ENTRIES: usize = 4096;
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct Entry<T> {
     pc: u64,
     generation: u64,
-    id: Id,
+    to: Option<T>,
 }
 
-/// A direct-mapped cache from address and code generation to translation. Dead translations are
-/// recognised by their names, so nothing is ever removed.
-pub(super) struct JumpCache(Box<[Entry; ENTRIES]>);
+/// A direct-mapped cache from address and code generation to a translation's name. Dead translations
+/// are recognised by their names, so nothing is ever removed.
+pub struct JumpCache<T>(Box<[Entry<T>; ENTRIES]>);
 
-impl Default for JumpCache {
+impl<T: Copy> Default for JumpCache<T> {
     fn default() -> Self {
-        const EMPTY: Entry = Entry {
+        let empty = Entry {
             pc: 0,
             generation: 0,
-            id: Id::NONE,
+            to: None,
         };
-        Self(Box::new([EMPTY; ENTRIES]))
+        Self(Box::new([empty; ENTRIES]))
     }
 }
 
-impl JumpCache {
+impl<T: Copy> JumpCache<T> {
     #[inline(always)]
     fn index(pc: u64, generation: u64) -> usize {
         // Instructions are at multiples of 1 to 4 bytes; generations spread over the table.
@@ -35,18 +33,24 @@ impl JumpCache {
         mixed as usize & (ENTRIES - 1)
     }
 
-    /// [`Id::NONE`] where nothing is known.
+    /// What an address led to in a code generation, if it is remembered.
     #[inline(always)]
-    pub(super) fn get(&self, pc: u64, generation: u64) -> Id {
+    #[must_use]
+    pub fn get(&self, pc: u64, generation: u64) -> Option<T> {
         let entry = &self.0[Self::index(pc, generation)];
         if entry.pc == pc && entry.generation == generation {
-            entry.id
+            entry.to
         } else {
-            Id::NONE
+            None
         }
     }
 
-    pub(super) fn set(&mut self, pc: u64, generation: u64, id: Id) {
-        self.0[Self::index(pc, generation)] = Entry { pc, generation, id };
+    /// Remembers what an address leads to in a code generation.
+    pub fn set(&mut self, pc: u64, generation: u64, to: T) {
+        self.0[Self::index(pc, generation)] = Entry {
+            pc,
+            generation,
+            to: Some(to),
+        };
     }
 }

@@ -26,6 +26,7 @@ pub mod key;
 mod watch;
 
 pub use accelerator::{Accelerator, CodeEngine};
+pub use jump_cache::JumpCache;
 pub use watch::{CodeWatcher, Figure, HostCode};
 
 use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, WrittenCode};
@@ -38,7 +39,6 @@ use crate::state::{VcpuBlock, slot};
 use crate::verify::verify;
 
 use cache::{Cache, Id};
-use jump_cache::JumpCache;
 use key::Key;
 
 /// What an engine did so far.
@@ -110,7 +110,7 @@ impl Default for Limits {
 pub struct Engine {
     cache: Cache,
     /// The jump cache of each vCPU.
-    jumps: Vec<JumpCache>,
+    jumps: Vec<JumpCache<Id>>,
     /// Writes to code that were dealt with: see [`GuestRam::code_written_since`].
     writes: u64,
     limits: Limits,
@@ -222,8 +222,9 @@ impl Engine {
     ) -> Option<Id> {
         self.stats.lookups += 1;
         let generation = env.code_generation(cpu, pc >> 55 & 1 != 0);
-        let id = self.jumps[vcpu].get(pc, generation);
-        if self.cache.is_alive(id) {
+        if let Some(id) = self.jumps[vcpu].get(pc, generation)
+            && self.cache.is_alive(id)
+        {
             return Some(id);
         }
         self.find_fully(env, cpu, vcpu, pc)
