@@ -24,7 +24,7 @@ usage: cargo xtask COMMAND
   playground   build the page that runs machines in a browser tab, and serve it with its guests;
                with --terminal boot the demo guest in this terminal, with QMP on a WebSocket
   test         install what the tests need and run all of them
-  bench        print ratios against QEMU
+  bench        print ratios against QEMU; with wasm, of the browser's core against the program
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
   artefact     build what the WebAssembly back end's tests run
   web          build the page and go through it in a browser
@@ -45,7 +45,11 @@ fn main() -> Result<()> {
         Some("sandbox") => sandbox(),
         Some("reference") => reference(),
         Some("test") => suite::run_all(),
-        Some("bench") => bench::run_all(),
+        Some("bench") => match args.get(1).map(String::as_str) {
+            None => bench::run_all(),
+            Some("wasm") => bench::run_wasm(),
+            Some(other) => bail!("bench takes wasm or nothing, not {other}"),
+        },
         Some("guests") => {
             let fetched = guests::fetch()?;
             for kernel in [fetched.cloud_6_1, fetched.generic_6_1, fetched.cloud_6_12] {

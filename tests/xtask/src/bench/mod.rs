@@ -1,8 +1,10 @@
-//! `cargo xtask bench`: ratios against QEMU, measured in turn in one run.
+//! `cargo xtask bench`: ratios against QEMU, measured in turn in one run; `cargo xtask bench wasm`:
+//! the browser's core beside the program.
 
 mod boot;
 mod process;
 mod qmp;
+mod wasm;
 mod workload;
 
 use anyhow::Result;
@@ -33,6 +35,28 @@ impl Emulator {
     }
 }
 
+/// Measures the browser's core in Node.
+pub fn run_wasm() -> Result<()> {
+    apt::install(&[
+        ("node", "nodejs"),
+        (
+            workload::COMPILER,
+            "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        ),
+    ])?;
+    crate::wasm::build_module()?;
+    build()?;
+    wasm::compare(&guests::fetch_demo()?)
+}
+
+fn build() -> Result<()> {
+    progress("building");
+    run(
+        "cargo",
+        ["build", "--release", "--quiet", "--package", "ferrite"],
+    )
+}
+
 /// Measures and prints everything.
 pub fn run_all() -> Result<()> {
     apt::install(&[
@@ -42,11 +66,7 @@ pub fn run_all() -> Result<()> {
             "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
         ),
     ])?;
-    progress("building");
-    run(
-        "cargo",
-        ["build", "--release", "--quiet", "--package", "ferrite"],
-    )?;
+    build()?;
     println!("# interpreter");
     run(
         "cargo",

@@ -84,7 +84,7 @@ fn compare_pairs(kernel: &Kernel, initrd: &PathBuf) -> Result<()> {
 }
 
 /// The guest's initramfs with the program in it.
-fn build(kernel: &Kernel) -> Result<PathBuf> {
+pub fn build(kernel: &Kernel) -> Result<PathBuf> {
     progress("compiling the programs for the guest");
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder)?;
