@@ -296,6 +296,7 @@ fn block(disk: &DiskFacts) -> BlockInfo {
     let inserted = BlockDeviceInfo {
         file: disk.file.clone(),
         node_name: Some(format!("#block-{}", disk.id)),
+        active: true,
         ro: disk.read_only,
         drv: "raw".into(),
         backing_file: None,

@@ -30,6 +30,8 @@ pub mod hmp;
 pub mod jobs;
 pub mod json;
 pub mod qom;
+#[cfg(any(test, feature = "fake"))]
+pub mod random;
 pub mod schema;
 pub mod session;
 

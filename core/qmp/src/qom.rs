@@ -126,3 +126,20 @@ impl Object {
         }
     }
 }
+
+/// Whether a type is, or refines, another.
+#[must_use]
+pub fn implements(types: &[Type], name: &str, wanted: &str) -> bool {
+    let mut name = name;
+    // No chain of parents is longer than the list.
+    for _ in 0..=types.len() {
+        if name == wanted {
+            return true;
+        }
+        match types.iter().find(|row| row.name == name) {
+            Some(row) if !row.parent.is_empty() => name = row.parent,
+            _ => return false,
+        }
+    }
+    false
+}

@@ -173,7 +173,7 @@ pub enum Refused {
     #[error("Resetting the Virtual Machine is required")]
     NeedsReset,
     /// There is nothing to wake up from.
-    #[error("Unable to wake up: guest is not in suspended state")]
+    #[error("wake-up from suspend is not supported by this guest")]
     NotSuspended,
 }
 
@@ -368,14 +368,12 @@ impl Vm {
         }
     }
 
-    /// Resets the machine; whether it runs does not change, but one that was powered off is paused.
+    /// Resets the machine; whether it runs does not change, and one that does not is as before its
+    /// first start.
     pub fn reset(&mut self, cause: Cause) -> Result<(), BootError> {
         self.reset_all(ResetKind::Warm)?;
-        if matches!(
-            self.rest.state,
-            RunState::Shutdown | RunState::GuestPanicked
-        ) {
-            self.rest.state = RunState::Paused;
+        if self.rest.state != RunState::Running {
+            self.rest.state = RunState::Prelaunch;
         }
         self.board
             .trace()

@@ -9,7 +9,7 @@ use ferrite_devices::pci::{Address, PciEvent, PlugError, Request};
 use ferrite_monitor::{pci, types};
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
-use ferrite_qmp::qom::{Object, Type};
+use ferrite_qmp::qom::{Object, Type, implements};
 use ferrite_qmp::schema::{Netdev, NetdevVariant, PciInfo};
 use ferrite_qmp::{Event, Events};
 use ferrite_vm::{PciSlot, Vm};
@@ -78,6 +78,22 @@ fn bad_reference(driver: &str, error: LaunchError) -> Error {
     }
 }
 
+/// Why no device can be made of a type.
+fn no_driver(name: &str) -> Error {
+    let types = types::list();
+    match types.iter().find(|row| row.name == name) {
+        Some(row) if implements(&types, name, "device") => {
+            let kind = if row.is_abstract {
+                "non-abstract"
+            } else {
+                "pluggable"
+            };
+            Error::generic(format!("Parameter 'driver' expects a {kind} device type"))
+        }
+        _ => Error::generic(format!("'{name}' is not a valid device model name")),
+    }
+}
+
 fn request(spec: &DeviceSpec, place: &PciPlace) -> Request {
     let address = |(slot, function)| Address { slot, function };
     Request {
@@ -103,9 +119,7 @@ impl Control<'_> {
         driver: &str,
         properties: Map<String, Value>,
     ) -> Result<(DeviceSpec, PciPlace), Error> {
-        let known = Driver::find(driver).ok_or_else(|| {
-            Error::generic(format!("'{driver}' is not a valid device model name"))
-        })?;
+        let known = Driver::find(driver).ok_or_else(|| no_driver(driver))?;
         let bus = properties.get("bus").and_then(Value::as_str);
         if !known.is_pci() {
             return Err(Error::generic(match bus {
@@ -113,9 +127,11 @@ impl Control<'_> {
                 None => format!("No '{}' bus found for device '{driver}'", known.bus),
             }));
         }
-        if let Some(path) = bus.filter(|bus| bus.starts_with('/')) {
+        // A path goes from bus to device to bus, and there is no device of any name on the first.
+        if let Some(path) = bus.and_then(|bus| bus.strip_prefix('/')) {
+            let first = path.split('/').next().unwrap_or_default();
             return Err(Error::device_not_found(format!(
-                "Device '{path}' not found"
+                "Device '{first}' not found"
             )));
         }
         let spec = parse(driver, properties)?;

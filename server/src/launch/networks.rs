@@ -54,9 +54,7 @@ impl Networks {
     pub fn add(&mut self, spec: &NetdevSpec) -> Result<(), LaunchError> {
         let id = &spec.id;
         if self.netdevs.iter().any(|netdev| netdev.spec.id == *id) {
-            return Err(LaunchError::Conflict(format!(
-                "Duplicate ID '{id}' for netdev"
-            )));
+            return Err(LaunchError::Conflict(format!("Duplicate ID '{id}'")));
         }
         let options = Options {
             restrict: spec.restrict,

@@ -57,6 +57,8 @@ export interface BlockDeviceInfo {
   file: string;
   /** The node's name. */
   "node-name"?: string;
+  /** Whether it is in use, rather than left to another process that has it open. */
+  active: boolean;
   /** Whether it cannot be written. */
   ro: boolean;
   /** The driver. */
@@ -106,6 +108,8 @@ export interface BlockDeviceStats {
   wr_bytes: number;
   /** Bytes discarded. */
   unmap_bytes: number;
+  /** Bytes appended to zones. */
+  zone_append_bytes: number;
   /** Reads. */
   rd_operations: number;
   /** Writes. */
@@ -114,6 +118,8 @@ export interface BlockDeviceStats {
   flush_operations: number;
   /** Discards. */
   unmap_operations: number;
+  /** Appends to zones. */
+  zone_append_operations: number;
   /** Time spent reading, in nanoseconds. */
   rd_total_time_ns: number;
   /** Time spent writing. */
@@ -122,6 +128,8 @@ export interface BlockDeviceStats {
   flush_total_time_ns: number;
   /** Time spent discarding. */
   unmap_total_time_ns: number;
+  /** Time spent appending to zones. */
+  zone_append_total_time_ns: number;
   /** The offset after the last byte written. */
   wr_highest_offset: number;
   /** Reads that were merged. */
@@ -130,6 +138,8 @@ export interface BlockDeviceStats {
   wr_merged: number;
   /** Discards that were merged. */
   unmap_merged: number;
+  /** Appends to zones that were merged. */
+  zone_append_merged: number;
   /** Time since the last access, in nanoseconds. */
   idle_time_ns?: number;
   /** Reads that failed. */
@@ -140,6 +150,8 @@ export interface BlockDeviceStats {
   failed_flush_operations: number;
   /** Discards that failed. */
   failed_unmap_operations: number;
+  /** Appends to zones that failed. */
+  failed_zone_append_operations: number;
   /** Reads that made no sense. */
   invalid_rd_operations: number;
   /** Writes that made no sense. */
@@ -148,6 +160,8 @@ export interface BlockDeviceStats {
   invalid_flush_operations: number;
   /** Discards that made no sense. */
   invalid_unmap_operations: number;
+  /** Appends to zones that made no sense. */
+  invalid_zone_append_operations: number;
   /** Whether accesses that made no sense are counted above. */
   account_invalid: boolean;
   /** Whether failed accesses are counted above. */
@@ -178,10 +192,18 @@ export interface BlockDeviceTimedStats {
   max_flush_latency_ns: number;
   /** A flush on average. */
   avg_flush_latency_ns: number;
+  /** The quickest append to a zone. */
+  min_zone_append_latency_ns: number;
+  /** The slowest append to a zone. */
+  max_zone_append_latency_ns: number;
+  /** An append to a zone on average. */
+  avg_zone_append_latency_ns: number;
   /** Reads at a time on average. */
   avg_rd_queue_depth: number;
   /** Writes at a time on average. */
   avg_wr_queue_depth: number;
+  /** Appends to zones at a time on average. */
+  avg_zone_append_queue_depth: number;
 }
 
 /** A drive that the guest sees. */

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Context;
 use crate::error::Error;
-use crate::qom::{Lost, Object, Type};
+use crate::qom::{Lost, Object, Type, implements};
 use crate::schema::{
     DeviceListPropertiesArguments, ObjectPropertyInfo, ObjectTypeInfo, QomCommands,
     QomGetArguments, QomListArguments, QomListPropertiesArguments, QomListTypesArguments,
@@ -45,22 +45,6 @@ fn of_type(row: &Type) -> Vec<ObjectPropertyInfo> {
         ..info(name, *kind)
     };
     row.properties.iter().map(info).collect()
-}
-
-/// Whether a type is, or refines, another.
-fn implements(types: &[Type], name: &str, wanted: &str) -> bool {
-    let mut name = name;
-    // No chain of parents is longer than the list.
-    for _ in 0..=types.len() {
-        if name == wanted {
-            return true;
-        }
-        match types.iter().find(|row| row.name == name) {
-            Some(row) if !row.parent.is_empty() => name = row.parent,
-            _ => return false,
-        }
-    }
-    false
 }
 
 impl QomCommands for Context<'_> {
@@ -170,10 +154,7 @@ impl QomCommands for Context<'_> {
         let row = types.iter().find(|row| row.name == name);
         let row =
             row.ok_or_else(|| Error::device_not_found(format!("Device '{name}' not found")))?;
-        if !implements(&types, &name, "device") {
-            return Err(Error::generic("Parameter 'typename' expects a device"));
-        }
-        if row.is_abstract {
+        if row.is_abstract || !implements(&types, &name, "device") {
             return Err(Error::generic(
                 "Parameter 'typename' expects a non-abstract device type",
             ));

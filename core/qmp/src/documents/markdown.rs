@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::line;
+use super::{examples, line};
 use crate::schema::{
     COMMANDS, CommandDefinition, Definition, EVENTS, EventDefinition, Member, Rate, Shape, TYPES,
     Type,
@@ -15,6 +15,9 @@ Every command and event of Ferrite's QMP server, and the types that they speak o
 reference` writes this page from the schema in [`schema/`](schema/README.md), whose rows are also
 what `query-qmp-schema` answers with. Members in [brackets] may be left out.
 ";
+
+/// How many examples of a command are shown.
+const EXAMPLES: usize = 3;
 
 /// The page.
 #[must_use]
@@ -121,6 +124,16 @@ fn command(page: &mut String, row: &CommandDefinition) {
     }
     if let Some(returns) = row.returns {
         put!(page, "\nReturns: {}.", type_name(returns));
+    }
+    let shown = examples().filter(|example| example.command == row.name);
+    let shown: Vec<String> = shown
+        .filter(|example| example.refused.is_none() && !example.arguments.is_empty())
+        .take(EXAMPLES)
+        .filter_map(|example| example.message("/tmp"))
+        .map(|message| message.to_string())
+        .collect();
+    if !shown.is_empty() {
+        put!(page, "\n```json\n{}\n```", shown.join("\n"));
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is written from the schema for readers and for other languages. The files are in the
 //! repository; `cargo xtask reference` writes them anew, and a test says when they are stale.
 
+mod examples;
 mod markdown;
 mod typescript;
 
+pub use examples::{Example, examples};
 pub use markdown::markdown;
 pub use typescript::typescript;
 

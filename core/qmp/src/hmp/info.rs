@@ -10,6 +10,12 @@ use crate::schema::{DumpStatus, RunState};
 
 type Shown = Result<(), Error>;
 
+pub(super) fn balloon(human: &mut Human<'_>, _: &Arguments) -> Shown {
+    let actual = human.vm.balloon()?.actual >> 20;
+    human.out += &format!("balloon: actual={actual}\n");
+    Ok(())
+}
+
 pub(super) fn block(human: &mut Human<'_>, _: &Arguments) -> Shown {
     for (i, drive) in human.vm.block_devices().into_iter().enumerate() {
         let out = &mut human.out;

@@ -92,6 +92,7 @@ pub(super) const COMMANDS: &[Row] = rows! {
 
 /// What `info` shows, by name.
 pub(super) const INFO: &[Row] = rows! {
+    "balloon" [] "" "show how much memory the balloon leaves to the guest" => info::balloon;
     "block" [] "" "show the drives" => info::block;
     "blockstats" [] "" "show counters of the drives" => info::block_stats;
     "chardev" [] "" "show the character devices" => info::chardev;
@@ -102,6 +103,8 @@ pub(super) const INFO: &[Row] = rows! {
     "jit" [] "" "show how guest code is translated" => info::jit;
     "kvm" [] "" "show whether KVM is used" => info::kvm;
     "memdev" [] "" "show the pieces of guest memory" => info::memdev;
+    // There are none to plug.
+    "memory-devices" [] "" "show the memory devices" => |_, _| Ok(());
     "memory_size_summary" [] "" "show how much memory there is" => info::memory_size;
     "mice" [] "" "show the pointing devices" => |h, _| {
         h.out += "No mouse devices connected\n";
@@ -110,11 +113,19 @@ pub(super) const INFO: &[Row] = rows! {
     "mtree" [Flag('f')] "[-f]" "show the memory map (-f: as flat ranges)" => info::memory_map;
     "name" [] "" "show the machine's name" => info::name;
     "network" [] "" "show the network ports" => info::network;
+    "numa" [] "" "show the NUMA nodes" => |h, _| {
+        h.out += "0 nodes\n";
+        Ok(())
+    };
     "pci" [] "" "show the PCI buses" => devices::pci;
     "qom-tree" [] "" "show the tree of objects" => devices::tree;
     "qtree" [] "" "show the devices" => info::device_tree;
     "registers" [Flag('a'), OptionalExpression] "[-a|vcpu]"
         "show a processor's registers (-a: of all processors)" => info::registers;
+    "replay" [] "" "show whether execution is recorded or replayed" => |h, _| {
+        h.out += "Record/replay is not active\n";
+        Ok(())
+    };
     "roms" [] "" "show what is at fixed places of memory at reset" => info::roms;
     "status" [] "" "show whether the guest runs" => info::status;
     "trace-events" [OptionalRest] "[name]" "show trace points" => info::trace_events;

@@ -213,6 +213,13 @@ fn the_machine_is_shown_and_driven() {
     );
     assert_eq!(bench.say("info mtree -f"), "memory map, flat: true\r\n");
     assert_eq!(bench.say("info block"), "");
+    assert_eq!(bench.say("info memory-devices"), "");
+    assert_eq!(bench.say("info numa"), "0 nodes\r\n");
+    assert_eq!(bench.say("info replay"), "Record/replay is not active\r\n");
+    assert_eq!(
+        bench.say("info balloon"),
+        "Error: No balloon device has been activated\r\n"
+    );
     assert!(bench.say("info version").starts_with("10.0.0 Ferrite "));
     assert_eq!(bench.say("ringbuf_write rb hello"), "");
     assert_eq!(bench.say("ringbuf_read rb 100"), "hello\r\n");

@@ -16,7 +16,7 @@ use crate::error::Error;
 
 pub use introspect::introspect;
 pub(crate) use old_forms::old_forms;
-pub use validate::check;
+pub use validate::{check, check_answer, check_data};
 
 /// The type of a member, argument or answer.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
-//! Arguments against the schema, with QEMU's messages.
+//! Arguments against the schema, with QEMU's messages; and answers and events, for tests.
 
 use serde_json::{Map, Value};
 
-use super::{CommandDefinition, Definition, Member, Shape, Type};
+use super::{CommandDefinition, Definition, EventDefinition, Member, Shape, Type};
 use crate::error::Error;
 
 /// Checks a command's arguments; the error names the first member that is wrong.
@@ -15,6 +15,20 @@ pub fn check(
         _ if command.open => members("", &[command.arguments], arguments),
         _ => object("", &[command.arguments], arguments),
     }
+}
+
+/// Checks what a command returns; the error names the first member that is wrong.
+pub fn check_answer(command: &'static CommandDefinition, answer: &Value) -> Result<(), Error> {
+    match (command.returns, answer) {
+        (Some(kind), _) => check_value("return", kind, answer),
+        (None, Value::Object(members)) => object("return", &[], members),
+        (None, _) => Err(wrong_type("return", "object")),
+    }
+}
+
+/// Checks an event's data; the error names the first member that is wrong.
+pub fn check_data(event: &'static EventDefinition, data: &Map<String, Value>) -> Result<(), Error> {
+    object("data", &[event.data], data)
 }
 
 /// The members in all of `groups`.

@@ -1,6 +1,7 @@
 //! A QEMU that answers QMP on its standard input and output.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -13,9 +14,23 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts it with a stopped `virt` machine and negotiates.
+    /// Starts Debian 12's with a stopped `virt` machine and negotiates.
     pub fn start() -> Self {
-        let mut child = Command::new("qemu-system-aarch64")
+        Self::start_program(Path::new("qemu-system-aarch64"))
+    }
+
+    /// The same with QEMU 10, where `cargo xtask test` has fetched it.
+    pub fn start_later() -> Option<Self> {
+        let program = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../target/qemu-10/qemu-system-aarch64"
+        );
+        let program = Path::new(program);
+        program.exists().then(|| Self::start_program(program))
+    }
+
+    fn start_program(program: &Path) -> Self {
+        let mut child = Command::new(program)
             .args(["-M", "virt", "-S", "-nodefaults", "-display", "none"])
             .args(["-chardev", "ringbuf,id=rb", "-qmp", "stdio"])
             .stdin(Stdio::piped())
