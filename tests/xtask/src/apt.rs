@@ -1,4 +1,5 @@
-//! Debian packages: of another architecture into a private folder, and tools onto this machine.
+//! Debian packages: of another architecture or release into a private folder, and tools onto this
+//! machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,32 +14,38 @@ const LOCK: &str = "-oDPkg::Lock::Timeout=600";
 /// Releases that guests come from, beside the one of this machine.
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
 
-/// A private package state for arm64 that leaves the system's own alone.
-pub struct Arm64 {
+/// A private package state that leaves the system's own alone.
+pub struct Packages {
     dir: PathBuf,
     options: Vec<String>,
 }
 
-impl Arm64 {
-    /// Sets up the state and fetches the lists, once.
-    pub fn open() -> Result<Self> {
+impl Packages {
+    /// The state that guests come from.
+    pub fn of_guests() -> Result<Self> {
         if !have("apt-get") || !have("dpkg-deb") {
             bail!(
                 "the guests come from Debian's packages: install apt and dpkg, or put the files that \
                  `cargo xtask guests` lists under target/guests by hand"
             );
         }
-        let dir = root().join("target/guests/apt");
+        Self::open("target/guests/apt", "arm64", &SUITES)
+    }
+
+    /// Sets up a state for an architecture and some releases in a folder, and fetches the lists,
+    /// once.
+    pub fn open(dir: &str, architecture: &str, suites: &[&str]) -> Result<Self> {
+        let dir = root().join(dir);
         for part in ["lists/partial", "cache/archives/partial", "debs"] {
             fs::create_dir_all(dir.join(part))?;
         }
         fs::write(dir.join("status"), "")?;
-        fs::write(dir.join("sources.list"), sources()?)?;
+        fs::write(dir.join("sources.list"), sources(suites)?)?;
         let state = dir.canonicalize()?;
         let state = state.display();
         let options = [
-            "APT::Architecture=arm64".to_owned(),
-            "APT::Architectures::=arm64".to_owned(),
+            format!("APT::Architecture={architecture}"),
+            format!("APT::Architectures::={architecture}"),
             format!("Dir::State={state}"),
             format!("Dir::State::lists={state}/lists/"),
             format!("Dir::State::status={state}/status"),
@@ -54,7 +61,7 @@ impl Arm64 {
         let apt = Self { dir, options };
         let stamp = apt.dir.join("updated");
         if !stamp.exists() {
-            progress("fetching Debian's arm64 package lists");
+            progress(format!("fetching Debian's {architecture} package lists"));
             apt.apt("apt-get", &["-qq", "update"])?;
             fs::write(stamp, "")?;
         }
@@ -119,14 +126,37 @@ impl Arm64 {
     }
 }
 
+impl Packages {
+    /// Downloads a package with everything that it depends on, unpacks all of it into `root`.
+    pub fn unpack_with_dependencies(&self, name: &str, root: &Path) -> Result<()> {
+        progress(format!("fetching {name} and what it needs"));
+        let install = [
+            "-qq",
+            "-y",
+            "--no-install-recommends",
+            "--download-only",
+            "install",
+            name,
+        ];
+        self.apt("apt-get", &install)?;
+        for entry in fs::read_dir(self.dir.join("cache/archives"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "deb") {
+                run("dpkg-deb", [Path::new("-x"), &path, root])?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Package sources by the mirror that this machine already uses.
-fn sources() -> Result<String> {
+fn sources(suites: &[&str]) -> Result<String> {
     let mirror = mirror().context(
         "no Debian mirror in /etc/apt/sources.list.d/debian.sources or /etc/apt/sources.list",
     )?;
     let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
     let line = |suite| format!("deb [signed-by={keyring}] {mirror} {suite} main\n");
-    Ok(SUITES.iter().map(line).collect())
+    Ok(suites.iter().map(line).collect())
 }
 
 /// The first mirror in apt's configuration, in its new form or its old one.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::apt::Arm64;
+use crate::apt::Packages;
 use crate::initramfs;
 use crate::shell::root;
 
@@ -73,13 +73,13 @@ pub fn fetch_demo() -> Result<Kernel> {
 
 /// Where kernels come from, and the busybox that goes into each initramfs.
 struct Source {
-    apt: Arm64,
+    apt: Packages,
     busybox: PathBuf,
 }
 
 impl Source {
     fn open() -> Result<Self> {
-        let apt = Arm64::open()?;
+        let apt = Packages::of_guests()?;
         let package = apt.unpack("busybox-static", Some("bookworm"))?;
         let places = [package.join("bin/busybox"), package.join("usr/bin/busybox")];
         let busybox = places

@@ -11,6 +11,7 @@ mod guests;
 mod initramfs;
 mod modules;
 mod playground;
+mod reference_qemu;
 mod shell;
 mod suite;
 mod wasm;
@@ -30,6 +31,7 @@ usage: cargo xtask COMMAND
   web          build the page and go through it in a browser
   sandbox      build the program with --sandbox, and the core that runs in it
   guests       fetch the guests' kernels and firmware only
+  qemu         fetch a later QEMU to compare with, into target/qemu-10
   reference    write the reference of QMP and the page's types from the schema";
 
 fn main() -> Result<()> {
@@ -43,6 +45,7 @@ fn main() -> Result<()> {
         Some("web") => web::test(),
         Some("artefact") => wasm::build_artefact(),
         Some("sandbox") => sandbox(),
+        Some("qemu") => reference_qemu::fetch(),
         Some("reference") => reference(),
         Some("test") => suite::run_all(),
         Some("bench") => match args.get(1).map(String::as_str) {
