@@ -127,6 +127,11 @@ impl Qmp {
         }
     }
 
+    /// The events that came before answers and were not asked for.
+    pub fn events(&mut self) -> Vec<Value> {
+        self.events.drain(..).collect()
+    }
+
     /// `query-status`'s state.
     #[track_caller]
     pub fn status(&mut self) -> String {

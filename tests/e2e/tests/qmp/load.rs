@@ -2,15 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ferrite_e2e::free_port;
+use ferrite_e2e::{BOOT, Kernel, free_port};
 use serde_json::{Value, json};
 
 use super::{END, Server};
 
 const MONITORS: usize = 500;
-const COMMANDS: usize = 3000;
+const COMMANDS: usize = 5000;
 const PER_SECOND: u64 = 1000;
 
 /// A WebSocket client of the simplest kind (RFC 6455): short text frames, an all-zero mask.
@@ -84,15 +86,24 @@ fn resident(process: u32) -> u64 {
         .unwrap()
 }
 
-/// Nothing is lost or out of order, everybody hears of events, and memory stays.
+/// A guest boots meanwhile: nothing is lost or out of order, everybody hears of events, memory
+/// stays, and the guest comes up.
 #[test]
 fn five_hundred_monitors() {
     let port = free_port();
+    let kernel = Kernel::Cloud61;
     let server = Server::start(&format!(
-        "-qmp tcp:127.0.0.1:{port},server=on,wait=off,websocket=on"
+        "-cpu cortex-a57 -m 256 -kernel {} -initrd {} -append console=ttyAMA0 \
+         -serial file:{{dir}}/serial -qmp tcp:127.0.0.1:{port},server=on,wait=off,websocket=on",
+        kernel.image().display(),
+        kernel.initrd().display()
     ));
     let mut qmp = server.connect();
     let mut clients: Vec<Client> = (0..MONITORS).map(|_| Client::connect(port)).collect();
+    qmp.run("cont", json!({}));
+    for client in &mut clients {
+        assert_eq!(client.receive()["event"], "RESUME");
+    }
     let before = resident(server.process.id());
     let start = Instant::now();
     for n in 0..COMMANDS {
@@ -103,14 +114,15 @@ fn five_hundred_monitors() {
     for n in 0..COMMANDS {
         let answer = clients[n % MONITORS].receive();
         assert_eq!(answer["id"], n, "{answer}");
-        assert_eq!(answer["return"]["status"], "prelaunch");
+        assert_eq!(answer["return"]["status"], "running");
     }
     let took = start.elapsed();
     assert!(took < Duration::from_secs(15), "{took:?}");
-    qmp.run("system_powerdown", json!({}));
+    qmp.run("stop", json!({}));
     for client in &mut clients {
-        assert_eq!(client.receive()["event"], "POWERDOWN");
+        assert_eq!(client.receive()["event"], "STOP");
     }
+    qmp.run("cont", json!({}));
     // Some that stop in the middle of everything, and some that send nonsense.
     for (n, client) in clients.iter_mut().enumerate().take(100) {
         match n % 3 {
@@ -120,9 +132,83 @@ fn five_hundred_monitors() {
         }
     }
     drop(clients);
-    assert_eq!(qmp.status(), "prelaunch");
+    assert_eq!(qmp.status(), "running");
+    let serial = server.path("serial");
+    let deadline = Instant::now() + BOOT;
+    loop {
+        let said = std::fs::read(&serial).unwrap_or_default();
+        if String::from_utf8_lossy(&said).contains("guest ready") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the guest did not come up");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The guest's memory, what is made of its code, and little for the monitors.
     let grown = resident(server.process.id()).saturating_sub(before);
-    assert!(grown < 64 << 10, "{grown} KiB more");
+    assert!(grown < (256 + 192) << 10, "{grown} KiB more");
+    server.quit(qmp);
+}
+
+/// What is written again and again.
+const FLOODS: &[&str] = &[
+    "{'execute':'query-qmp-schema'} ",
+    "{'execute':'query-status','id':[1,2,3]}",
+    "[",
+    "]\n",
+    "nonsense ",
+    "\u{1}",
+    "{'a':",
+    "\"a",
+];
+
+/// Writes a text until so many bytes are written or nobody takes more.
+fn flood(path: &Path, text: &str, bytes: usize) -> UnixStream {
+    let mut stream = UnixStream::connect(path).unwrap();
+    let patience = Duration::from_secs(1);
+    stream.set_write_timeout(Some(patience)).unwrap();
+    stream.write_all(b"{'execute':'qmp_capabilities'}").unwrap();
+    let piece = text.repeat((64 << 10) / text.len());
+    for _ in 0..bytes / piece.len() {
+        if stream.write_all(piece.as_bytes()).is_err() {
+            break;
+        }
+    }
+    stream
+}
+
+/// Clients that ask and do not read, or send what never ends: each costs a bounded amount of memory,
+/// and others are served.
+#[test]
+fn floods_are_bounded() {
+    let monitors: Vec<String> = (0..FLOODS.len())
+        .map(|n| format!("-qmp unix:{{dir}}/{n},server=on,wait=off"))
+        .collect();
+    let server = Server::start(&format!("-m 16 {}", monitors.join(" ")));
+    let mut qmp = server.connect();
+    let before = resident(server.process.id());
+    let floods: Vec<UnixStream> = FLOODS
+        .iter()
+        .enumerate()
+        .map(|(n, text)| flood(&server.path(&n.to_string()), text, 96 << 20))
+        .collect();
+    for _ in 0..500 {
+        qmp.run("cont", json!({}));
+        qmp.run("stop", json!({}));
+    }
+    assert_eq!(qmp.status(), "paused");
+    let grown = resident(server.process.id()).saturating_sub(before);
+    assert!(grown < 512 << 10, "{grown} KiB more");
+    drop(floods);
+    for n in 0..500 {
+        let path = server.path(&(n % FLOODS.len()).to_string());
+        // Somebody who goes at once, and somebody who goes in the middle of a text.
+        drop(UnixStream::connect(&path).unwrap());
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream
+            .write_all(b"{'execute':'qmp_capabilities'}{'exec")
+            .unwrap();
+    }
+    assert_eq!(qmp.status(), "paused");
     server.quit(qmp);
 }
 

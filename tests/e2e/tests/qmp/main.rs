@@ -1,12 +1,15 @@
 //! The QMP server without a guest: probing tools, both emulators side by side, many monitors.
 
 mod clients;
+mod examples;
 mod files;
 mod libvirt;
 mod load;
+mod nearly;
 mod probe;
 mod qtest;
 mod side_by_side;
+mod typed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
