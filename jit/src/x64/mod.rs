@@ -5,6 +5,7 @@
 //! - `emit`: operations to machine code, a block at a time;
 //! - `plan`: what is known about a block's values before its code is written;
 //! - `homes`: which globals stay in registers throughout a region with loops;
+//! - `lookup`: how a computed address is turned into code, page by page;
 //! - `file`: which register holds which value or global;
 //! - `stubs`: the code that every region shares: entry, exits, look-up, calls into Rust;
 //! - `frame`: what those calls find on the machine stack, and the functions called.
