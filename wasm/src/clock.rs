@@ -1,5 +1,7 @@
 //! The page's clocks.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ferrite_machine::clock::HostClock;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -13,14 +15,24 @@ extern "C" {
 
 const NS_PER_MS: f64 = 1e6;
 
-/// `performance.now` and `Date.now` of the worker.
+/// Nanoseconds during which the browser had the worker asleep.
+static ASLEEP: AtomicU64 = AtomicU64::new(0);
+
+/// Leaves `ns` nanoseconds out of the monotonic time: those of a worker that was asleep.
+pub fn skip(ns: u64) {
+    let asleep = ASLEEP.load(Ordering::Relaxed).saturating_add(ns);
+    ASLEEP.store(asleep, Ordering::Relaxed);
+}
+
+/// `performance.now`, without the time asleep, and `Date.now` of the worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PageClock;
 
 impl HostClock for PageClock {
     fn monotonic_ns(&self) -> u64 {
         // Both are non-negative; the cast saturates.
-        (performance_now() * NS_PER_MS) as u64
+        let now = (performance_now() * NS_PER_MS) as u64;
+        now.saturating_sub(ASLEEP.load(Ordering::Relaxed))
     }
 
     fn wall_ns(&self) -> u64 {

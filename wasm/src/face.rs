@@ -9,7 +9,7 @@ use ferrite_machine::clock::HostClock;
 use ferrite_machine::shared_folder::{Errno, FolderPath, MODE_REGULAR, MODE_TYPE, SharedFolder};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-use crate::clock::PageClock;
+use crate::clock::{self, PageClock};
 use crate::disk::PageDisk;
 use crate::modules;
 use crate::net::Fetch;
@@ -214,6 +214,11 @@ impl Machine {
         }
     }
 
+    /// Says that the worker was asleep for so many milliseconds: the machine stood still meanwhile.
+    pub fn slept(&self, ms: f64) {
+        clock::skip((ms * NS_PER_MS) as u64);
+    }
+
     /// Gives the serial port input.
     pub fn serial_input(&self, bytes: &[u8]) {
         self.tab.terminal().input(bytes);
@@ -279,15 +284,8 @@ impl Machine {
 
     /// Puts a file into the shared folder, in the place of one of this name.
     pub fn share_put(&self, name: &str, contents: &[u8]) -> Result<(), JsError> {
-        let mut folder = self.tab.page.folder.clone();
-        let path = file_path(name)?;
-        match folder.remove(&path, false) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(error) => return Err(share_error(name, error)),
-        }
-        folder
-            .put(path, MODE_REGULAR | 0o644, contents)
-            .map_err(|error| share_error(name, error))
+        let replaced = self.tab.page.folder.replace(&file_path(name)?, contents);
+        replaced.map_err(|error| share_error(name, error))
     }
 
     /// The files at the top of the shared folder, as JSON: `[{name, size}]`.

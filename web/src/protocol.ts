@@ -82,6 +82,8 @@ export type FromWorker =
   /** A disk request failed; the machine waits for `retry` or `fail`. */
   | { type: "trouble"; path: string; text: string }
   | { type: "notice"; text: string }
+  /** From the page's end: nothing is heard of the worker, which the browser may have ended. */
+  | { type: "silent" }
   /** The machine could not be made, or broke. */
   | { type: "failed"; text: string }
   /** The guest powered off. */

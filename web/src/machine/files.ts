@@ -2,10 +2,13 @@
 
 import type { SharedFile, ToWorker } from "../protocol";
 import { bytes, h } from "../ui/dom";
+import { contents } from "../worker/files";
 
 export class FilesPanel {
   readonly element = h("section", { class: "details", "aria-label": "Files" });
   private readonly list = h("ul", { class: "files", "aria-label": "Shared files" });
+
+  private readonly problem = h("p", { role: "alert", class: "problem", hidden: true });
 
   constructor(private readonly tell: (message: ToWorker) => void) {
     const picker = h("input", { type: "file", multiple: true, id: "upload", onchange: () => void this.upload(picker.files) });
@@ -19,14 +22,21 @@ export class FilesPanel {
         "div", { class: "drop", ondragover: (e: DragEvent) => e.preventDefault(), ondrop: drop },
         h("label", { for: "upload" }, "Upload files"), picker,
       ),
+      this.problem,
       this.list,
       h("p", { class: "buttons" }, h("button", { onclick: () => this.tell({ type: "list" }) }, "Look again")),
     );
   }
 
   private async upload(files: FileList | null): Promise<void> {
+    this.problem.hidden = true;
     for (const file of files ?? []) {
-      this.tell({ type: "upload", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+      try {
+        this.tell({ type: "upload", name: file.name, bytes: await contents(file) });
+      } catch (error) {
+        this.problem.textContent = `Not uploaded: ${(error as Error).message}.`;
+        this.problem.hidden = false;
+      }
     }
   }
 

@@ -2,13 +2,30 @@
 
 import type { FromWorker, StartMessage, ToWorker } from "../protocol";
 
+/** Seconds after which a worker that says nothing is missed; a machine at work says something twice a second. */
+const PATIENCE = 15;
+
 /** A worker with a machine in it. */
 export class Session {
   private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module", name: "machine" });
+  private readonly watch: ReturnType<typeof setInterval>;
+  /** Seconds since the worker was last heard of. */
+  private silence = 0;
 
   constructor(start: Omit<StartMessage, "type">, hear: (message: FromWorker) => void) {
-    this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => hear(data);
-    this.worker.onerror = (event) => hear({ type: "failed", text: event.message || "the machine's worker could not be started" });
+    this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      this.silence = 0;
+      if (data.type === "ended" || data.type === "failed") clearInterval(this.watch);
+      hear(data);
+    };
+    this.worker.onerror = (event) => {
+      clearInterval(this.watch);
+      hear({ type: "failed", text: event.message || "the machine's worker could not be started" });
+    };
+    // A page that sleeps does not count, so that it misses nobody when it wakes.
+    this.watch = setInterval(() => {
+      if (++this.silence === PATIENCE) hear({ type: "silent" });
+    }, 1000);
     this.tell({ type: "start", ...start });
   }
 
@@ -29,6 +46,7 @@ export class Session {
   }
 
   end(): void {
+    clearInterval(this.watch);
     this.worker.terminate();
   }
 }

@@ -43,6 +43,9 @@ export class MachineView {
   });
   private readonly disks = h("section", { class: "disks", "aria-label": "Disks" });
 
+  /** The worker was missed, and has not been heard of since. */
+  private missed = false;
+
   constructor(private readonly config: Config, leave: () => void) {
     const actions = ACTIONS.map(([label, command]) => h("button", { onclick: () => void this.console.run(command) }, label));
     const bar = h(
@@ -100,6 +103,7 @@ export class MachineView {
 
   private restart(): void {
     this.stop();
+    this.missed = false;
     this.message.hidden = true;
     this.setState("loading");
     this.boot();
@@ -118,6 +122,10 @@ export class MachineView {
   }
 
   private hear(message: FromWorker): void {
+    if (this.missed && message.type !== "silent") {
+      this.missed = false;
+      this.message.hidden = true;
+    }
     switch (message.type) {
       case "progress":
         return this.progress(message.path, message.loaded, message.total);
@@ -143,6 +151,12 @@ export class MachineView {
         return this.say(`${message.path}: ${message.text}. The machine waits.`, [
           ["Try again", () => this.session.tell({ type: "retry" })],
           ["Let the guest see the error", () => this.session.tell({ type: "fail" })],
+        ]);
+      case "silent":
+        this.missed = true;
+        this.setState("silent");
+        return this.say("The machine’s worker does not answer. The browser may have ended it, for want of memory perhaps: then the guest’s memory is lost, and what it wrote to disks that are kept is there.", [
+          ["Start again", () => this.restart()],
         ]);
       case "failed":
         this.loading.replaceChildren();

@@ -36,6 +36,8 @@ export interface MachineEvents {
   traced: Traced;
   /** Something that a person may want to know. */
   notice: string;
+  /** Nothing is heard of the machine's worker, which the browser may have ended. */
+  silent: undefined;
   /** A disk's request failed and the machine waits for {@link Machine.retry} or {@link Machine.fail}. */
   trouble: { path: string; text: string };
   /** The guest has powered off, or the machine was ended. */
@@ -116,6 +118,8 @@ export class Machine {
         return this.emit("traced", message.traced);
       case "notice":
         return this.emit("notice", message.text);
+      case "silent":
+        return this.emit("silent", undefined);
       case "files":
         return this.emit("files", message.files);
       case "exported":

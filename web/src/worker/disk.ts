@@ -90,9 +90,9 @@ export class HttpDisk extends ReadOnly implements Storage {
       await response.body?.cancel();
       throw new Error(`${url}: the server does not answer range requests (status ${response.status})`);
     }
-    const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
-    if (total === undefined) throw new Error(`${url}: the server does not tell the file's size`);
-    return new HttpDisk(url, Number(total), response.headers.get("etag"));
+    const size = rangeOf(response)?.size;
+    if (size === undefined) throw new Error(`${url}: the server does not tell the file's size`);
+    return new HttpDisk(url, size, response.headers.get("etag"));
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -128,11 +128,28 @@ export class HttpDisk extends ReadOnly implements Storage {
     const end = Math.min(start + CHUNK, this.size) - 1;
     const response = await get(this.url, { headers: { Range: `bytes=${start}-${end}` } });
     if (response.status !== 206) throw new Error(`${this.url}: the server answers ${response.status}`);
-    if (this.tag !== null && response.headers.get("etag") !== this.tag) {
-      throw new Error(`${this.url}: the file on the server has changed`);
-    }
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    if (bytes.length !== end - start + 1) throw new Error(`${this.url}: the server sent too few bytes`);
+    const range = rangeOf(response);
+    const changed = this.tag !== null && response.headers.get("etag") !== this.tag;
+    if (changed || (range && range.size !== this.size)) throw new Error(`${this.url}: the file on the server has changed`);
+    if (range && range.start !== start) throw new Error(`${this.url}: the server sent another part of the file`);
+    const bytes = await body(response, this.url);
+    const wanted = end - start + 1;
+    if (bytes.length !== wanted) throw new Error(`${this.url}: the server sent ${bytes.length} bytes instead of ${wanted}`);
     return bytes;
+  }
+}
+
+/** What a `Content-Range` header says (RFC 9110, section 14.4). */
+function rangeOf(response: Response): { start: number; size: number } | undefined {
+  const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
+  const [start, size] = [Number(range?.[1]), Number(range?.[2])];
+  return Number.isSafeInteger(start) && Number.isSafeInteger(size) ? { start, size } : undefined;
+}
+
+async function body(response: Response, url: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch {
+    throw new Error(`${url}: the connection ended in the middle of a read`);
   }
 }

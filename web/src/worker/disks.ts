@@ -19,6 +19,11 @@ export interface OpenDisk {
 
 const NOTHING = new Uint8Array();
 
+/** What an error says. */
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Carries out what the machine asks of its disks. */
 export class Disks {
   private readonly tails: Promise<void>[];
@@ -74,7 +79,7 @@ export class Disks {
       this.machine.disk_done(pending.disk, pending.tag, await pending.run());
       this.news();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = textOf(error);
       this.stuck.push({ pending, why });
       this.trouble(this.all[pending.disk]!.path, why);
     }
@@ -98,17 +103,18 @@ export class Disks {
   }
 
   /** The disk as the guest has it now. */
-  export(path: string, then: (blob: Blob) => void): void {
+  export(path: string, then: (blob: Blob) => void, failed: (why: string) => void): void {
     const disk = this.all.findIndex((open) => open.path === path);
     if (disk < 0) return;
     const { storage } = this.all[disk]!;
-    this.queue(disk, async () => {
+    const read = async () => {
       const parts: BlobPart[] = [];
       for (let at = 0; at < storage.size; at += EXPORT) {
         const part = await storage.read(at, Math.min(EXPORT, storage.size - at));
         parts.push(new Uint8Array(part));
       }
       then(new Blob(parts));
-    });
+    };
+    this.queue(disk, () => read().catch((error: unknown) => failed(textOf(error))));
   }
 }

@@ -15,10 +15,17 @@ export async function readWhole(source: Source, progress: Progress): Promise<Uin
     case "empty":
       return new Uint8Array(source.size);
     case "local":
-      return new Uint8Array(await source.file.arrayBuffer());
+      return contents(source.file);
     case "url":
       return download(source.url, progress);
   }
+}
+
+/** What a chosen file holds. It may have changed since it was chosen, or be gone. */
+export async function contents(file: File): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await file.arrayBuffer().catch(() => undefined);
+  if (bytes?.byteLength !== file.size) throw new Error(`${file.name} has changed or is gone`);
+  return new Uint8Array(bytes);
 }
 
 async function download(url: string, progress: Progress): Promise<Uint8Array> {
@@ -30,15 +37,13 @@ async function download(url: string, progress: Progress): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let loaded = 0;
   for (const reader = response.body.getReader(); ; ) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => cut(url, loaded, total));
     if (done) break;
     chunks.push(value);
     loaded += value.length;
     progress(loaded, total);
   }
-  if (total !== null && loaded !== total) {
-    throw new Error(`${url}: the download ended after ${loaded} of ${total} bytes`);
-  }
+  if (total !== null && loaded !== total) cut(url, loaded, total);
   const whole = new Uint8Array(loaded);
   let at = 0;
   for (const chunk of chunks) {
@@ -46,6 +51,10 @@ async function download(url: string, progress: Progress): Promise<Uint8Array> {
     at += chunk.length;
   }
   return whole;
+}
+
+function cut(url: string, loaded: number, total: number | null): never {
+  throw new Error(`${url}: the download ended after ${loaded}${total === null ? "" : ` of ${total}`} bytes`);
 }
 
 /** `fetch`, with an error that says what failed. */

@@ -69,8 +69,8 @@ export class Overlay implements Storage {
       // New, or of a disk of another size.
       data.truncate(0);
       map.truncate(0);
-      map.write(header, { at: 0 });
-      map.write(bits, { at: HEADER });
+      put(map, header, 0);
+      put(map, bits, HEADER);
       map.flush();
     }
     return new Overlay(base, data, map, bits);
@@ -94,7 +94,7 @@ export class Overlay implements Storage {
     for (const { cluster, at, end } of this.runs(offset, bytes.length)) {
       for (let n = cluster; n * CLUSTER < end; n++) await this.fill(n, at, end);
       const part = bytes.subarray(at - offset, end - offset);
-      if (this.data.write(part, { at }) !== part.length) throw new Error("this browser's storage is full");
+      put(this.data, part, at);
       this.mark(cluster, end);
     }
   }
@@ -102,13 +102,17 @@ export class Overlay implements Storage {
   /** Notes that the clusters up to byte `end` are kept now. A guest may never ask for a flush. */
   private mark(cluster: number, end: number): void {
     const first = cluster >> 3;
-    let news = false;
-    let n = cluster;
-    for (; n * CLUSTER < end; n++) {
-      news ||= !this.has(n);
-      this.bits[n >> 3]! |= 1 << (n & 7);
+    const last = (Math.ceil(end / CLUSTER) - 1) >> 3;
+    const news = this.bits.slice(first, last + 1);
+    let any = false;
+    for (let n = cluster; n * CLUSTER < end; n++) {
+      any ||= !this.has(n);
+      news[(n >> 3) - first]! |= 1 << (n & 7);
     }
-    if (news) this.map.write(this.bits.subarray(first, ((n - 1) >> 3) + 1), { at: HEADER + first });
+    if (!any) return;
+    // A cluster is there once the file says so, not before.
+    put(this.map, news, HEADER + first);
+    this.bits.set(news, first);
   }
 
   /** Copies what a write leaves of a cluster that is not there yet. */
@@ -117,10 +121,11 @@ export class Overlay implements Storage {
     const end = Math.min(start + CLUSTER, this.size);
     if (this.has(cluster) || (from <= start && end <= to)) return;
     const old = await this.base.read(start, end - start);
-    if (this.data.write(old, { at: start }) !== old.length) throw new Error("this browser's storage is full");
+    put(this.data, old, start);
   }
 
   async flush(): Promise<void> {
+    // Clusters before what says that they are there.
     this.data.flush();
     this.map.flush();
   }
@@ -138,6 +143,17 @@ export class Overlay implements Storage {
       at = end;
     }
   }
+}
+
+/** Writes all of it. */
+function put(file: FileSystemSyncAccessHandle, bytes: Uint8Array, at: number): void {
+  let written = 0;
+  try {
+    written = file.write(bytes as Uint8Array<ArrayBuffer>, { at });
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "QuotaExceededError")) throw error;
+  }
+  if (written !== bytes.length) throw new Error("this browser has no room left for changes to the disk");
 }
 
 function headerFor(size: number): Uint8Array<ArrayBuffer> {

@@ -2,7 +2,7 @@
 
 import init, { type Machine, MachineSetup } from "../wasm/ferrite";
 import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker, Traced } from "../protocol";
-import { type OpenDisk, Disks } from "./disks";
+import { type OpenDisk, Disks, textOf } from "./disks";
 import { openStorage } from "./disk";
 import { readWhole, sourceOf } from "./files";
 import { provideModules } from "./modules";
@@ -14,6 +14,8 @@ import wasm from "../wasm/ferrite_bg.wasm?url";
 const SLICE_MS = 12;
 /** Milliseconds between figures. */
 const FIGURES_MS = 500;
+/** Silence of this worker after which the browser must have had it asleep, in milliseconds. */
+const ASLEEP_MS = 4000;
 /** Longest sleep of an idle machine, in milliseconds. */
 const MAX_SLEEP_MS = 1000;
 
@@ -28,10 +30,6 @@ function tell(message: FromWorker, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** A machine at work. */
 class Run {
   private readonly turns = new MessageChannel();
@@ -42,6 +40,8 @@ class Run {
   private busyMs = 0;
   private lastFigures = performance.now();
   private lastInstructions = 0;
+  /** When this worker last did something. */
+  private awake = performance.now();
   readonly disks: Disks;
   /** A conversation of our own, to stop the machine when a disk fails. */
   private readonly own: number;
@@ -126,8 +126,19 @@ class Run {
     this.turns.port2.postMessage(null);
   }
 
+  /** A page that was suspended has not lost its machine: the machine's time stood still with it. */
+  private wake(now: number): void {
+    const away = now - this.awake - FIGURES_MS;
+    this.awake = now;
+    if (away < ASLEEP_MS) return;
+    this.machine.slept(away);
+    this.lastFigures += away;
+    tell({ type: "notice", text: `the browser had this page asleep for ${Math.round(away / 1000)} s; the machine stood still` });
+  }
+
   private turn(): void {
     const start = performance.now();
+    this.wake(start);
     let next: number;
     try {
       next = this.machine.run(SLICE_MS);
@@ -137,7 +148,8 @@ class Run {
       return;
     }
     this.flush();
-    this.busyMs += performance.now() - start;
+    this.awake = performance.now();
+    this.busyMs += this.awake - start;
     if (next < 0) {
       this.ended = true;
       this.figures();
@@ -171,6 +183,7 @@ class Run {
 
   private figures(): void {
     const now = performance.now();
+    this.wake(now);
     const elapsed = now - this.lastFigures;
     const instructions = this.machine.instructions();
     const done = Math.max(0, instructions - this.lastInstructions);
@@ -240,7 +253,7 @@ function obey(run: Run, message: Exclude<ToWorker, StartMessage>): void {
     case "qmp":
       return run.attach(message.port);
     case "export":
-      return run.disks.export(message.path, (blob) => tell({ type: "exported", path: message.path, blob }));
+      return run.disks.export(message.path, (blob) => tell({ type: "exported", path: message.path, blob }), (text) => tell({ type: "notice", text }));
     case "upload":
       return run.upload(message.name, message.bytes);
     case "download":

@@ -98,21 +98,59 @@ impl Folder {
 
     /// Adds a file, directory or symbolic link by its mode.
     pub fn put(&self, at: FolderPath, mode: u32, data: &[u8]) -> FolderResult<()> {
+        let node = self.filled(mode, data)?;
+        let named = self.name(at, &node);
+        if named.is_err() {
+            self.forget(&node);
+        }
+        named
+    }
+
+    /// Puts a regular file at `at`, in the place of one that is there. If that fails, nothing has
+    /// changed.
+    pub fn replace(&self, at: &FolderPath, data: &[u8]) -> FolderResult<()> {
+        let node = self.filled(MODE_REGULAR | 0o644, data)?;
+        let named = match self.name(at.clone(), &node) {
+            Err(Errno::EEXIST) => self.exchange(at, &node),
+            other => other,
+        };
+        if named.is_err() {
+            self.forget(&node);
+        }
+        named
+    }
+
+    /// Gives a file's name to another node.
+    fn exchange(&self, at: &FolderPath, node: &Shared<Node>) -> FolderResult<()> {
+        let old = {
+            let mut tree = lock(&self.tree);
+            let place = tree.nodes.get_mut(at).ok_or(Errno::ENOENT)?;
+            if lock(place).mode & MODE_TYPE == MODE_DIRECTORY {
+                return Err(Errno::EISDIR);
+            }
+            lock(node).links += 1;
+            std::mem::replace(place, Arc::clone(node))
+        };
+        self.forget(&old);
+        Ok(())
+    }
+
+    /// A node without a name that holds `data`.
+    fn filled(&self, mode: u32, data: &[u8]) -> FolderResult<Shared<Node>> {
         let id = {
             let mut tree = lock(&self.tree);
             tree.next_id += 1;
             tree.next_id
         };
-        let node = Arc::new(Mutex::new(Node {
+        let mut node = Node {
             mode,
             id,
             links: 0,
             data: Vec::new(),
-        }));
-        self.name(at, &node)?;
-        self.resize(&mut lock(&node), data.len() as u64)?;
-        lock(&node).data.copy_from_slice(data);
-        Ok(())
+        };
+        self.resize(&mut node, data.len() as u64)?;
+        node.data.copy_from_slice(data);
+        Ok(Arc::new(Mutex::new(node)))
     }
 
     /// What the file at `at` holds.

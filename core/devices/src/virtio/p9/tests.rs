@@ -47,6 +47,29 @@ fn a_file_without_a_name_stays_while_it_is_open() {
     assert_eq!(used(&mut folder), 0);
 }
 
+#[test]
+fn a_file_is_replaced_whole_or_not_at_all() {
+    use ferrite_machine::shared_folder::{Errno, SharedFolder};
+    let mut folder = Folder::new();
+    folder.replace(&path("a"), b"old").unwrap();
+    let room = folder.info(&FolderPath::root()).unwrap();
+    // One block has the old file in it, and would be needed too.
+    let room = (room.blocks_free + 1) * u64::from(room.block_size);
+    let large = vec![1; room as usize];
+    assert_eq!(folder.replace(&path("a"), &large), Err(Errno::ENOSPC));
+    assert_eq!(folder.get(&path("a")).unwrap(), b"old");
+    folder.replace(&path("a"), b"new").unwrap();
+    assert_eq!(folder.get(&path("a")).unwrap(), b"new");
+    folder.make_directory(&path("d"), 0o755, 0).unwrap();
+    assert_eq!(folder.replace(&path("d"), b"x"), Err(Errno::EISDIR));
+    // What was not put, or was replaced, takes no room.
+    folder.remove(&path("a"), false).unwrap();
+    assert_eq!(folder.replace(&path("a"), &large), Ok(()));
+    // Nor does a new file that finds none.
+    assert_eq!(folder.replace(&path("b"), b"x"), Err(Errno::ENOSPC));
+    assert!(!folder.contains(&path("b")));
+}
+
 fn body() -> Message {
     Message::default()
 }
