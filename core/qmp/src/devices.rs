@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::qom::{Object, Type};
-use crate::schema::{Netdev, PciInfo};
+use crate::schema::{Netdev, PciInfo, RxFilterInfo};
 
 /// The devices of a machine as its monitors see them.
 pub trait DeviceControl {
@@ -18,6 +18,13 @@ pub trait DeviceControl {
     fn netdev_del(&mut self, id: &str) -> Result<(), Error>;
     /// Puts a cable in or out.
     fn set_link(&mut self, name: &str, up: bool) -> Result<(), Error>;
+    /// What network cards, or one of them, let through to the guest.
+    fn rx_filters(&mut self, name: Option<&str>) -> Result<Vec<RxFilterInfo>, Error> {
+        match name {
+            None => Ok(Vec::new()),
+            Some(name) => Err(Error::generic(format!("invalid net client name: {name}"))),
+        }
+    }
     /// The PCI buses.
     fn pci(&self) -> Vec<PciInfo>;
     /// The tree of objects.

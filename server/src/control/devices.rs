@@ -10,7 +10,7 @@ use ferrite_monitor::{pci, types};
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::qom::{Object, Type, implements};
-use ferrite_qmp::schema::{Netdev, NetdevVariant, PciInfo};
+use ferrite_qmp::schema::{Netdev, NetdevVariant, PciInfo, RxFilterInfo};
 use ferrite_qmp::{Event, Events};
 use ferrite_vm::{PciSlot, Vm};
 use serde_json::{Map, Value};
@@ -342,6 +342,10 @@ impl DeviceControl for Control<'_> {
         }
         self.vm.poll_devices();
         Ok(())
+    }
+
+    fn rx_filters(&mut self, name: Option<&str>) -> Result<Vec<RxFilterInfo>, Error> {
+        super::filters::query(&self.facts.backends, name)
     }
 
     fn pci(&self) -> Vec<PciInfo> {

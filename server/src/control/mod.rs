@@ -5,6 +5,7 @@ mod bare;
 mod bare_devices;
 mod describe;
 mod devices;
+mod filters;
 mod models;
 mod objects;
 
@@ -73,6 +74,7 @@ pub struct Facts {
 pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
     devices::announce(vm, facts, events);
     balloon::announce(vm, facts, events);
+    filters::announce(&facts.backends, events);
     for event in vm.take_events() {
         let event = lifecycle::event(event);
         vm.board()

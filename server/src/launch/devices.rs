@@ -9,7 +9,7 @@ use ferrite_devices::scsi::{ScsiDisk, UnitKind, UnitOptions};
 use ferrite_devices::virtio::balloon::{BalloonControl, BalloonOptions, VirtioBalloon};
 use ferrite_devices::virtio::blk::{BlkOptions, VirtioBlk};
 use ferrite_devices::virtio::console::VirtioConsole;
-use ferrite_devices::virtio::net::VirtioNet;
+use ferrite_devices::virtio::net::{FilterView, VirtioNet};
 use ferrite_devices::virtio::p9::{Server, ServerOptions, VirtioP9};
 use ferrite_devices::virtio::rng::VirtioRng;
 use ferrite_devices::virtio::scsi::VirtioScsi;
@@ -36,7 +36,7 @@ use crate::wake::Waker;
 const FIRST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 /// What a network card is connected to, for monitors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Card {
     /// The card's name, or one made up for it.
     pub name: String,
@@ -48,6 +48,10 @@ pub struct Card {
     pub netdev: Option<String>,
     /// Its place in the object tree.
     pub path: String,
+    /// Whether the name is the user's.
+    pub has_id: bool,
+    /// What it lets through to the guest, if it tells.
+    pub filter: Option<FilterView>,
 }
 
 /// What devices are made from, kept for those that come later.
@@ -245,7 +249,11 @@ impl Backends {
                     _ => "virtio-net-device",
                 };
                 let (cable, mac) = self.card(id, model, netdev.as_deref(), *mac, &path)?;
-                Box::new(VirtioNet::new(cable, mac))
+                let device = VirtioNet::new(cable, mac);
+                if let Some(card) = self.cards.last_mut() {
+                    card.filter = Some(device.filter_view());
+                }
+                Box::new(device)
             }
             DeviceKind::Rng { rng } => {
                 Box::new(VirtioRng::new(Box::new(self.random(rng.as_deref())?)))
@@ -396,6 +404,8 @@ impl Backends {
             mac,
             netdev: netdev.map(str::to_owned),
             path: path.to_owned(),
+            has_id: id.is_some(),
+            filter: None,
         });
         Ok((cable, mac))
     }

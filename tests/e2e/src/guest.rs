@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::console::{BOOT, COMMAND, Console, PROMPT};
@@ -80,6 +81,25 @@ impl Guest {
             console: Console::new(output, input),
             started: Instant::now(),
         }
+    }
+
+    /// Starts another emulator, a QEMU, with the same kernel and arguments and waits for its shell.
+    #[track_caller]
+    pub fn boot_on(program: &Path, kernel: Kernel, args: &str) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(Self::arguments(kernel, args))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut ferrite = Ferrite::spawn(&mut command);
+        let (output, input) = ferrite.streams();
+        let mut guest = Self {
+            ferrite,
+            console: Console::new(output, input),
+            started: Instant::now(),
+        };
+        guest.ready();
+        guest
     }
 
     /// The arguments that start a kernel, split at white space from `args`.

@@ -10,7 +10,7 @@ use cpio::newc::{Builder, trailer};
 use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
-const MODULES: [&str; 23] = [
+const MODULES: [&str; 24] = [
     "virtio_mmio",
     "virtio_pci",
     "virtio_blk",
@@ -24,6 +24,7 @@ const MODULES: [&str; 23] = [
     "isofs",
     "e1000",
     "e1000e",
+    "8021q",
     "9pnet_virtio",
     "9p",
     "crc32c_generic",

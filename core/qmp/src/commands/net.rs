@@ -3,7 +3,9 @@
 use super::Context;
 use super::qom_object::is_identifier;
 use crate::error::Error;
-use crate::schema::{NetCommands, Netdev, NetdevDelArguments, SetLinkArguments};
+use crate::schema::{
+    NetCommands, Netdev, NetdevDelArguments, QueryRxFilterArguments, RxFilterInfo, SetLinkArguments,
+};
 
 impl NetCommands for Context<'_> {
     fn set_link(&mut self, arguments: SetLinkArguments) -> Result<(), Error> {
@@ -19,5 +21,12 @@ impl NetCommands for Context<'_> {
 
     fn netdev_del(&mut self, arguments: NetdevDelArguments) -> Result<(), Error> {
         self.devices()?.netdev_del(&arguments.id)
+    }
+
+    fn query_rx_filter(
+        &mut self,
+        arguments: QueryRxFilterArguments,
+    ) -> Result<Vec<RxFilterInfo>, Error> {
+        self.devices()?.rx_filters(arguments.name.as_deref())
     }
 }

@@ -1,8 +1,10 @@
 //! Which received frames the driver wants (the spec, sections 5.1.6.5.1 to 5.1.6.5.3).
 
+use super::report::{FilterReport, Passing};
 use super::spec::control;
 
-/// Entries of the MAC filter table; a driver that sets more gets all frames of that kind.
+/// Entries of the MAC filter table, unicast and multicast together; a driver that sets more gets all
+/// frames of the kind that has no room left.
 const TABLE_ENTRIES: usize = 64;
 const BROADCAST: [u8; 6] = [0xff; 6];
 /// `EtherType` of an 802.1Q tag.
@@ -120,22 +122,59 @@ impl Filter {
 
     /// Replaces the filter table: unicast, then multicast addresses, each with a 32-bit count ahead.
     pub fn set_table(&mut self, data: &[u8]) -> bool {
-        let Some((unicast, rest)) = take_table(data) else {
+        let Some((unicast, rest)) = take_table(data, TABLE_ENTRIES) else {
             return false;
         };
-        let Some((multicast, [])) = take_table(rest) else {
+        let room = TABLE_ENTRIES - unicast.entries.len();
+        let Some((multicast, [])) = take_table(rest, room) else {
             return false;
         };
         (self.unicast, self.multicast) = (unicast, multicast);
         true
     }
+
+    /// What passes, on a card with this address.
+    pub(super) fn report(&self, mac: Mac) -> FilterReport {
+        let [
+            promiscuous,
+            all_multi,
+            all_uni,
+            no_multi,
+            no_uni,
+            no_broadcast,
+        ] = self.modes;
+        let passing = |none, all| match (none, all) {
+            (true, _) => Passing::None,
+            (false, true) => Passing::All,
+            (false, false) => Passing::Normal,
+        };
+        let passes = |id: &u16| {
+            let words = self.vlans.as_deref();
+            words.is_none_or(|words| words[usize::from(id / 64)] >> (id % 64) & 1 != 0)
+        };
+        let vlans: Vec<u16> = (0..4096).filter(passes).collect();
+        FilterReport {
+            mac,
+            promiscuous,
+            unicast: passing(no_uni, all_uni),
+            multicast: passing(no_multi, all_multi),
+            vlan: passing(vlans.is_empty(), self.vlans.is_none()),
+            broadcast: !no_broadcast,
+            unicast_table: self.unicast.entries.clone(),
+            unicast_overflow: self.unicast.overflow,
+            multicast_table: self.multicast.entries.clone(),
+            multicast_overflow: self.multicast.overflow,
+            vlans,
+        }
+    }
 }
 
-fn take_table(data: &[u8]) -> Option<(Table, &[u8])> {
+/// One half of the table, for which there are `room` entries, and what follows it.
+fn take_table(data: &[u8], room: usize) -> Option<(Table, &[u8])> {
     let (count, rest) = data.split_first_chunk::<4>()?;
     let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
     let (addresses, rest) = rest.split_at_checked(count.checked_mul(6)?)?;
-    let table = if count > TABLE_ENTRIES {
+    let table = if count > room {
         Table {
             entries: Vec::new(),
             overflow: true,

@@ -1,6 +1,7 @@
 //! The network device (the spec, section 5.1), without offloads: frames are complete both ways.
 
 mod filter;
+mod report;
 pub mod spec;
 
 #[cfg(test)]
@@ -10,6 +11,7 @@ use ferrite_machine::backend::NetBackend;
 
 use self::filter::Filter;
 pub use self::filter::Mac;
+pub use self::report::{FilterReport, FilterView, Passing};
 use self::spec::{
     CTRL, LONG_HEADER, MAX_FRAME, RX, SHORT_HEADER, STATUS_LINK_UP, TX, control, feature,
 };
@@ -28,6 +30,7 @@ pub struct VirtioNet {
     default_mac: Mac,
     // Wiring.
     backend: Box<dyn NetBackend>,
+    view: FilterView,
     // Guest-visible.
     mac: Mac,
     filter: Filter,
@@ -46,8 +49,19 @@ impl VirtioNet {
             filter: Filter::default(),
             link_up: backend.link_up(),
             backend,
+            view: FilterView::new(mac),
             held: None,
         }
+    }
+
+    /// A view of its receive filter.
+    #[must_use]
+    pub fn filter_view(&self) -> FilterView {
+        self.view.clone()
+    }
+
+    fn show_filter(&self, told: bool) {
+        self.view.show(self.mac, &self.filter, told);
     }
 
     fn header_len(cx: &VirtioCx<'_>) -> usize {
@@ -166,6 +180,9 @@ impl VirtioNet {
                 [class, command, data @ ..] if fits => self.command(*class, *command, data),
                 _ => false,
             };
+            if done {
+                self.show_filter(true);
+            }
             let answer = if done { control::OK } else { control::ERR };
             if cx.write(&chain, 0, &[answer]).is_none() {
                 return;
@@ -225,11 +242,13 @@ impl VirtioDevice for VirtioNet {
                 *place = *byte;
             }
         }
+        self.show_filter(false);
     }
 
     fn activate(&mut self, features: u64) {
         if features & feature::CTRL_VLAN != 0 {
             self.filter.filter_vlans();
+            self.show_filter(false);
         }
     }
 
@@ -260,6 +279,7 @@ impl VirtioDevice for VirtioNet {
     fn reset(&mut self) {
         self.mac = self.default_mac;
         self.filter = Filter::default();
+        self.show_filter(false);
         self.held = None;
     }
 

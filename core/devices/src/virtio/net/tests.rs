@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use ferrite_machine::backend::NetBackend;
 
-use super::VirtioNet;
+use super::{Passing, VirtioNet};
 use crate::virtio::MmioVersion;
 use crate::virtio::guest::{DRIVERS, EVENT_IDX, Guest, INDIRECT, Random, VERSION_1};
 
@@ -252,6 +252,56 @@ fn vlans_are_filtered() {
     assert!(passes(&mut guest, &port, &tagged));
     assert_eq!(command(&mut guest, 2, 1, &[100, 0]), 0);
     assert!(!passes(&mut guest, &port, &tagged));
+}
+
+/// What QEMU 7.2's `query-rx-filter` answers after the same commands, broadcasts apart: see below.
+#[test]
+fn the_filter_can_be_seen_from_outside() {
+    let device = VirtioNet::new(Box::new(Port::default()), MAC);
+    let view = device.filter_view();
+    let before = view.look();
+    assert!(before.promiscuous && before.broadcast);
+    assert_eq!((before.vlan, before.vlans.len()), (Passing::All, 4096));
+    let mut guest = Guest::new(MmioVersion::Modern, Box::new(device));
+    guest.start(CONTROL, &[16, 16, 16]);
+    assert_eq!(
+        (view.look().vlan, view.look().vlans),
+        (Passing::None, vec![])
+    );
+    assert!(!view.take_change(), "set up, not changed");
+    command(&mut guest, 2, 0, &[100, 0]);
+    assert!(view.take_change() && !view.take_change());
+    command(&mut guest, 2, 0, &[200, 0]);
+    assert!(!view.take_change(), "told once for each look");
+    assert_eq!(view.look().vlans, [100, 200]);
+    assert_eq!(view.look().vlan, Passing::Normal);
+    // A command that is refused changes nothing.
+    command(&mut guest, 9, 0, &[0]);
+    assert!(!view.take_change());
+    command(&mut guest, 0, 0, &[0]);
+    command(&mut guest, 0, 1, &[1]);
+    command(&mut guest, 0, 4, &[1]);
+    command(&mut guest, 0, 5, &[1]);
+    let report = view.look();
+    assert!(!report.promiscuous && !report.broadcast);
+    assert_eq!(report.multicast, Passing::All);
+    assert_eq!(report.unicast, Passing::None);
+    // 60 and 5 addresses: the table's 64 entries are for both, so the second kind overflows.
+    let addresses = |count: u8| {
+        let list = (0..count).flat_map(|n| [2, 0, 0, 0, 0, n]);
+        [u32::from(count).to_le_bytes().to_vec(), list.collect()].concat()
+    };
+    command(&mut guest, 1, 0, &[addresses(60), addresses(5)].concat());
+    let report = view.look();
+    assert_eq!(report.unicast_table.len(), 60);
+    assert_eq!(report.unicast_table[59], [2, 0, 0, 0, 0, 59]);
+    assert!(report.multicast_overflow && !report.unicast_overflow);
+    assert!(report.multicast_table.is_empty());
+    command(&mut guest, 1, 0, &[addresses(60), addresses(4)].concat());
+    assert_eq!(view.look().multicast_table.len(), 4);
+    let another = [2, 0, 0, 0, 0, 0x77];
+    command(&mut guest, 1, 1, &another);
+    assert_eq!(view.look().mac, another);
 }
 
 /// QEMU 7.2 offers `0x101_30bf_8024` with user networking; the rest is what is not done here:
