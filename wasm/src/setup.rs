@@ -507,6 +507,10 @@ impl Wiring<'_> {
                 self.put_pci(id, place, Box::new(E1000::new(network, mac)));
                 Ok(())
             }
+            NicModel::E1000e => {
+                self.put_pci(id, place, Box::new(E1000::express(network, mac)));
+                Ok(())
+            }
         }
     }
 }

@@ -157,6 +157,8 @@ pub enum NicModel {
     Virtio,
     /// Intel 82540EM.
     E1000,
+    /// Intel 82574L.
+    E1000e,
 }
 
 /// A driver: its name, where it plugs in, what it needs.
@@ -196,6 +198,8 @@ macro_rules! drivers {
 drivers! {
     "e1000" / "e1000-82540em", PCI, |kv| nic(kv, NicModel::E1000),
         "[netdev=ID][,mac=ADDRESS]: an Intel 82540EM network card";
+    "e1000e", PCI, |kv| nic(kv, NicModel::E1000e),
+        "[netdev=ID][,mac=ADDRESS]: an Intel 82574L network card";
     "pci-bridge", PCI, bridge, "a bridge to a conventional bus";
     "pci-testdev", PCI, |_| Ok(DeviceKind::TestDevice), "registers for measuring accesses";
     "pcie-pci-bridge", PCI, |_| Ok(DeviceKind::ExpressBridge),

@@ -130,6 +130,7 @@ pub fn nic(text: &str, index: usize) -> Result<Option<NicSpec>, CliError> {
         None | Some("virtio" | "virtio-net-pci" | "virtio-net") => NicKind::Pci(NicModel::Virtio),
         Some("virtio-net-device") => NicKind::Mmio,
         Some("e1000") => NicKind::Pci(NicModel::E1000),
+        Some("e1000e") => NicKind::Pci(NicModel::E1000e),
         Some(other) => return Err(kv.unsupported(format!("model={other}")).into()),
     };
     let mac = kv

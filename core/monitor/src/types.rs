@@ -96,6 +96,7 @@ const TYPES: &[Row] = &[
     ("pci-device", "device", true, &[]),
     ("e1000-base", "pci-device", true, &[]),
     ("e1000", "e1000-base", false, &[PCI, NIC]),
+    ("e1000e", "pci-device", false, &[PCI, NIC]),
     ("gpex-root", "pci-device", false, &[NONE]),
     ("base-pci-bridge", "pci-device", true, &[]),
     (

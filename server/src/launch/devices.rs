@@ -185,13 +185,17 @@ impl Backends {
             DeviceKind::TestDevice => Box::new(TestDevice::default()),
             DeviceKind::Pvpanic { events } => Box::new(Pvpanic::new(*events)),
             DeviceKind::Net {
-                model: NicModel::E1000,
+                model: model @ (NicModel::E1000 | NicModel::E1000e),
                 netdev,
                 mac,
             } => {
-                let (cable, mac) =
-                    self.card(id, "e1000", netdev.as_deref(), *mac, &request.path)?;
-                Box::new(E1000::new(cable, mac))
+                let express = *model == NicModel::E1000e;
+                let name = if express { "e1000e" } else { "e1000" };
+                let (cable, mac) = self.card(id, name, netdev.as_deref(), *mac, &request.path)?;
+                Box::new(match express {
+                    true => E1000::express(cable, mac),
+                    false => E1000::new(cable, mac),
+                })
             }
             kind => {
                 let path = request.path.clone();

@@ -39,10 +39,17 @@ fn card() -> Box<dyn PciDevice> {
     Box::new(E1000::new(Box::<Echo>::default(), [2, 0, 0, 0, 0, 1]))
 }
 
+fn express_card() -> Box<dyn PciDevice> {
+    Box::new(E1000::express(
+        Box::<Echo>::default(),
+        [2, 0, 0, 0, 0, 3],
+    ))
+}
+
 fn host() -> PciHost {
     let mut host = PciHost::new(MEMORY, HIGH);
     let net = VirtioNet::new(Box::<Echo>::default(), [2, 0, 0, 0, 0, 2]);
-    let devices: [(Option<&str>, Option<&str>, Option<Box<dyn PciDevice>>); 7] = [
+    let devices: [(Option<&str>, Option<&str>, Option<Box<dyn PciDevice>>); 8] = [
         (Some("rp"), None, Some(Box::new(RootPort::new(1, 0)))),
         (
             Some("b"),
@@ -52,6 +59,7 @@ fn host() -> PciHost {
         (None, Some("b"), Some(Box::new(TestDevice::default()))),
         (None, None, Some(Box::new(Pvpanic::default()))),
         (None, None, Some(card())),
+        (None, None, Some(express_card())),
         (
             None,
             None,

@@ -5,40 +5,11 @@ use super::spec::{eecd, status};
 /// Words in the EEPROM.
 pub const WORDS: usize = 64;
 /// All words add up to this.
-const CHECKSUM: u16 = 0xbaba;
+pub const CHECKSUM: u16 = 0xbaba;
 /// Start bit, read opcode and address bits of a Microwire read.
 const COMMAND_BITS: u32 = 9;
 /// Start bit and opcode of a read.
 const READ: u16 = 0b110;
-
-/// The contents for a card of this address.
-pub fn contents(mac: [u8; 6], device: u16) -> [u16; WORDS] {
-    let mut words = [0xffff; WORDS];
-    for (word, bytes) in words.iter_mut().zip(mac.chunks_exact(2)) {
-        *word = u16::from_le_bytes([bytes[0], bytes[1]]);
-    }
-    // Compatibility, initialization control 1, subsystem, device and vendor IDs, control 2 and 3.
-    for (place, word) in [
-        (0x03, 0),
-        (0x05, 0),
-        (0x06, 0),
-        (0x07, 0),
-        (0x0a, 0x6403),
-        (0x0b, 0x1100),
-        (0x0c, 0x1af4),
-        (0x0d, device),
-        (0x0e, 0x8086),
-        (0x0f, 0x3040),
-        (0x24, 0),
-    ] {
-        words[place] = word;
-    }
-    let sum = words[..WORDS - 1]
-        .iter()
-        .fold(0_u16, |sum, word| sum.wrapping_add(*word));
-    words[WORDS - 1] = CHECKSUM.wrapping_sub(sum);
-    words
-}
 
 /// The Microwire bus: what was clocked in since the chip was selected.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +64,7 @@ impl Microwire {
     }
 }
 
-/// The transceiver, a Marvell 88E1011: registers of IEEE 802.3, clause 22, and a few of its own.
+/// The transceiver, a Marvell 88E1011 or one like it: registers of IEEE 802.3, clause 22, and a few of its own.
 #[derive(Clone, Debug)]
 pub struct Transceiver {
     registers: [u16; 32],
@@ -101,17 +72,20 @@ pub struct Transceiver {
 
 /// Control: resets it, restarts negotiation; both are over at once.
 const PHY_SELF_CLEARING: u16 = 0x8200;
+/// The register that selects the page of registers 16 and up.
+const PHY_PAGE: u32 = 22;
 /// Status: the link is up, negotiation is complete.
 const PHY_LINK: u16 = 0x24;
 
-impl Default for Transceiver {
-    fn default() -> Self {
+impl Transceiver {
+    /// A transceiver after reset, with this second identification register.
+    pub fn new(id: u16) -> Self {
         let mut registers = [0; 32];
         for (place, value) in [
             (0, 0x1140),
             (1, 0x7949 | PHY_LINK),
             (2, 0x0141),
-            (3, 0x0c20),
+            (3, id),
             (4, 0x0de1),
             (5, 0x01e0),
             (9, 0x0e00),
@@ -125,11 +99,17 @@ impl Default for Transceiver {
         }
         Self { registers }
     }
-}
 
-impl Transceiver {
+    /// Whether a register is one of a page that there is not: from 16 on, there are pages.
+    fn is_absent(&self, register: u32) -> bool {
+        register >= 16 && register != PHY_PAGE && self.registers[PHY_PAGE as usize] != 0
+    }
+
     /// Reads a register.
     pub fn read(&self, register: u32, link: bool) -> u16 {
+        if self.is_absent(register) {
+            return 0;
+        }
         let value = self.registers[register as usize & 31];
         match (register, link) {
             (1, false) => value & !PHY_LINK,
@@ -141,6 +121,9 @@ impl Transceiver {
 
     /// Writes a register; identity and status stay.
     pub fn write(&mut self, register: u32, value: u16) {
+        if self.is_absent(register) {
+            return;
+        }
         match register {
             0 => self.registers[0] = value & !PHY_SELF_CLEARING,
             1..=3 | 5 | 10 | 15 | 17 => {}

@@ -1,12 +1,18 @@
-//! `e1000`: Intel's 82540EM network card, as every system has a driver for it.
+//! `e1000` and `e1000e`: Intel's network cards 82540EM, as every system has a driver for it, and
+//! 82574L, its descendant on PCI Express.
+//!
+//! The 82574L has one queue each way here, which is what drivers use that do not spread frames over
+//! processors; its EEPROM is read by register, and there is no clock for time stamps.
 //!
 //! Interrupts are not delayed: the timers for that hold what is written to them, and what they would
 //! delay is told at once.
 
 mod eeprom;
+mod model;
 mod receive;
 pub mod spec;
 mod transmit;
+mod vectors;
 
 #[cfg(test)]
 mod tests;
@@ -15,27 +21,22 @@ use ferrite_machine::backend::NetBackend;
 use ferrite_ram::GuestPhys;
 
 use self::eeprom::{Microwire, Transceiver, WORDS, with_link};
+use self::model::{I82540EM, I82574L, Model};
 use self::spec::{
-    AFTER_RESET, DESCRIPTOR, IO_LEN, PLAIN, RAH_VALID, REGION_LEN, TCTL_ENABLE, cause, ctrl, eerd,
-    mdic, reg, tx,
+    DESCRIPTOR, PLAIN, RAH_VALID, TCTL_ENABLE, cause, ctrl, eecd, eerd, express, mdic, reg, tx,
 };
 use self::transmit::Assembler;
-use crate::pci::spec::{SUBSYSTEM_QEMU, VENDOR_QUMRANET};
-use crate::pci::{BarKind, BusKind, ConfigSpace, Identity, PciCx, PciDevice};
+use crate::pci::{BusKind, ConfigSpace, PciCx, PciDevice};
 
 /// Most descriptors done, and frames received, in one call.
 const MAX_WORK: usize = 512;
 /// The longest frame that the cable carries, without its check sequence.
 const MAX_FRAME: usize = 16 << 10;
-/// Registers up to here are kept, by words.
-const KEPT: usize = 0x6000 / 4;
-
-const VENDOR_INTEL: u16 = 0x8086;
-const DEVICE_82540EM: u16 = 0x100e;
 
 /// The card.
 pub struct E1000 {
     // Fixed.
+    model: &'static Model,
     mac: [u8; 6],
     eeprom: [u16; WORDS],
     // Wiring.
@@ -44,6 +45,8 @@ pub struct E1000 {
     registers: Box<[u32]>,
     causes: u32,
     mask: u32,
+    /// Enabled causes that a message was sent for.
+    told: u32,
     microwire: Microwire,
     transceiver: Transceiver,
     io_address: u32,
@@ -54,19 +57,31 @@ pub struct E1000 {
 }
 
 impl E1000 {
-    /// A card with address `mac` at the port `backend`.
+    /// An 82540EM with address `mac` at the port `backend`.
     #[must_use]
     pub fn new(backend: Box<dyn NetBackend>, mac: [u8; 6]) -> Self {
+        Self::of(&I82540EM, backend, mac)
+    }
+
+    /// An 82574L with address `mac` at the port `backend`.
+    #[must_use]
+    pub fn express(backend: Box<dyn NetBackend>, mac: [u8; 6]) -> Self {
+        Self::of(&I82574L, backend, mac)
+    }
+
+    fn of(model: &'static Model, backend: Box<dyn NetBackend>, mac: [u8; 6]) -> Self {
         let mut card = Self {
+            model,
             mac,
-            eeprom: eeprom::contents(mac, DEVICE_82540EM),
+            eeprom: model.eeprom(mac),
             link_up: backend.link_up(),
             backend,
-            registers: vec![0; KEPT].into_boxed_slice(),
+            registers: vec![0; model.kept as usize / 4].into_boxed_slice(),
             causes: 0,
             mask: 0,
+            told: 0,
             microwire: Microwire::default(),
-            transceiver: Transceiver::default(),
+            transceiver: Transceiver::new(model.transceiver),
             io_address: 0,
             assembler: Assembler::default(),
             held: None,
@@ -77,7 +92,7 @@ impl E1000 {
 
     fn reset_registers(&mut self) {
         self.registers.fill(0);
-        for (offset, value) in AFTER_RESET {
+        for (offset, value) in self.model.after_reset {
             self.set(*offset, *value);
         }
         let [a, b, c, d, e, f] = self.mac;
@@ -85,8 +100,9 @@ impl E1000 {
         self.set(reg::RA + 4, u32::from_le_bytes([e, f, 0, 0]) | RAH_VALID);
         self.causes = 0;
         self.mask = 0;
+        self.told = 0;
         self.microwire = Microwire::default();
-        self.transceiver = Transceiver::default();
+        self.transceiver = Transceiver::new(self.model.transceiver);
         self.assembler = Assembler::default();
         self.held = None;
     }
@@ -118,19 +134,37 @@ impl E1000 {
 
     /// Notes interrupt causes.
     fn raise(&mut self, cx: &mut PciCx<'_>, causes: u32) {
-        self.causes |= causes;
+        self.causes |= match self.model.express {
+            true => vectors::with_queues(causes),
+            false => causes,
+        };
         self.update_interrupt(cx);
     }
 
-    fn update_interrupt(&self, cx: &mut PciCx<'_>) {
-        cx.set_intx(self.causes & self.mask != 0);
+    fn update_interrupt(&mut self, cx: &mut PciCx<'_>) {
+        match self.model.express {
+            true => self.update_vectors(cx),
+            false => cx.set_intx(self.causes & self.mask != 0),
+        }
     }
 
     fn read_register(&mut self, cx: &mut PciCx<'_>, offset: u64) -> u32 {
         match offset {
             reg::CTRL_DUP => self.get(reg::CTRL),
-            reg::STATUS => with_link(self.get(reg::STATUS), self.link_up),
+            reg::STATUS => self.status(),
+            reg::EECD if self.model.express => {
+                let control = self.get(reg::EECD);
+                let granted = control & eecd::REQUEST != 0;
+                let grant = if granted { eecd::GRANT } else { 0 };
+                control | grant | eecd::PRESENT | express::EECD_READ
+            }
             reg::EECD => self.microwire.read(),
+            reg::ICR if self.model.express => self.read_causes(cx),
+            express::SWSM if self.model.express => {
+                let value = self.get(offset);
+                self.set(offset, value | express::SWSM_TAKEN);
+                value
+            }
             reg::ICR => {
                 let causes = std::mem::take(&mut self.causes);
                 self.update_interrupt(cx);
@@ -150,11 +184,15 @@ impl E1000 {
     fn write_register(&mut self, cx: &mut PciCx<'_>, offset: u64, value: u32) {
         match offset {
             reg::CTRL | reg::CTRL_DUP => self.write_control(cx, value),
+            reg::EECD if self.model.express => self.set(offset, value & eecd::REQUEST),
             reg::EECD => self.microwire.write(value, &self.eeprom),
             reg::EERD => self.write_eerd(value),
             reg::MDIC => self.write_mdic(cx, value),
             reg::ICR => {
                 self.causes &= !value;
+                if self.model.express {
+                    self.auto_mask();
+                }
                 self.update_interrupt(cx);
             }
             reg::ICS => self.raise(cx, value),
@@ -186,10 +224,22 @@ impl E1000 {
                 self.set(offset, value & 0xffff);
                 self.transmit(cx);
             }
-            _ if PLAIN.iter().any(|span| (span.0..span.1).contains(&offset)) => {
-                self.set(offset, value);
-            }
+            _ if self.is_plain(offset) => self.set(offset, value),
             _ => {}
+        }
+    }
+
+    fn is_plain(&self, offset: u64) -> bool {
+        let mut spans = PLAIN.iter().chain(self.model.plain);
+        spans.any(|span| (span.0..span.1).contains(&offset))
+    }
+
+    /// The device status, which tells of the link and of the bus.
+    fn status(&self) -> u32 {
+        let status = with_link(self.get(reg::STATUS), self.link_up);
+        match self.model.express && self.get(reg::CTRL) & express::NO_MASTER != 0 {
+            true => status & !express::MASTER,
+            false => status,
         }
     }
 
@@ -201,7 +251,7 @@ impl E1000 {
             return;
         }
         if value & ctrl::PHY_RESET != 0 {
-            self.transceiver = Transceiver::default();
+            self.transceiver = Transceiver::new(self.model.transceiver);
         }
         self.set(reg::CTRL, value & !(ctrl::RESET | ctrl::PHY_RESET));
     }
@@ -209,9 +259,11 @@ impl E1000 {
     fn write_eerd(&mut self, value: u32) {
         let mut answer = value;
         if value & eerd::START != 0 {
-            let word = self.eeprom.get((value >> 8 & 0xff) as usize);
+            let (shift, done) = self.model.eerd;
+            let address = value as u16 >> shift;
+            let word = self.eeprom.get(usize::from(address));
             let data = u32::from(*word.unwrap_or(&0xffff)) << 16;
-            answer = value & 0xff00 | data | eerd::DONE;
+            answer = u32::from(address) << shift | data | done;
         }
         self.set(reg::EERD, answer);
     }
@@ -236,8 +288,13 @@ impl E1000 {
 
     /// Where a descriptor is, for a ring whose base register is `base`.
     fn descriptor(&self, base: u64, index: u32) -> GuestPhys {
+        self.ring(base, DESCRIPTOR, index)
+    }
+
+    /// The same for descriptors of `stride` bytes.
+    fn ring(&self, base: u64, stride: u64, index: u32) -> GuestPhys {
         let start = u64::from(self.get(base)) | u64::from(self.get(base + 4)) << 32;
-        GuestPhys(start.wrapping_add(DESCRIPTOR * u64::from(index)))
+        GuestPhys(start.wrapping_add(stride * u64::from(index)))
     }
 
     /// Sends what is in the transmit ring.
@@ -326,27 +383,17 @@ impl E1000 {
 
 impl PciDevice for E1000 {
     fn kind(&self) -> &'static str {
-        "e1000"
+        self.model.kind
     }
 
-    fn config(&mut self, _bus: BusKind) -> ConfigSpace {
-        let identity = Identity {
-            vendor: VENDOR_INTEL,
-            device: DEVICE_82540EM,
-            revision: 3,
-            class: 0x02_0000,
-            subsystem: (VENDOR_QUMRANET, SUBSYSTEM_QEMU),
-        };
-        let mut config = ConfigSpace::endpoint(identity, false);
-        config.set_interrupt_pin(1);
-        config.add_bar(0, BarKind::Memory32, REGION_LEN);
-        config.add_bar(1, BarKind::Io, IO_LEN);
-        config
+    fn config(&mut self, bus: BusKind) -> ConfigSpace {
+        self.model.config(bus, self.mac)
     }
 
     fn read(&mut self, cx: &mut PciCx<'_>, bar: usize, offset: u64, bytes: u64) -> u32 {
         let word = match (bar, offset & !3) {
             (0, offset) => self.read_register(cx, offset),
+            (bar, _) if bar != self.model.io_bar() => 0,
             (_, 0) => self.io_address,
             (_, 4) => self.read_register(cx, u64::from(self.io_address & !3)),
             _ => 0,
@@ -362,6 +409,7 @@ impl PciDevice for E1000 {
         }
         match (bar, offset) {
             (0, offset) => self.write_register(cx, offset, value),
+            (bar, _) if bar != self.model.io_bar() => {}
             (_, 0) => self.io_address = value,
             (_, 4) => self.write_register(cx, u64::from(self.io_address & !3), value),
             _ => {}

@@ -1,6 +1,8 @@
 //! From frames to descriptors: address filters, buffers, VLAN tags (manual, section 3.2).
 
-use super::spec::{DESCRIPTOR, RA_COUNT, RAH_VALID, cause, ctrl, rctl, reg, rx};
+use ferrite_ram::GuestPhys;
+
+use super::spec::{DESCRIPTOR, RA_COUNT, RAH_VALID, cause, ctrl, express, rctl, reg, rx};
 use super::{E1000, MAX_FRAME, MAX_WORK};
 use crate::pci::PciCx;
 
@@ -10,6 +12,38 @@ const MIN_FRAME: usize = 60;
 const MAX_SHORT: usize = 1518;
 /// The frame check sequence, which this cable does not carry.
 const CHECK_SEQUENCE: [u8; 4] = [0; 4];
+
+/// How receive descriptors are laid out.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// One buffer, results in the second half.
+    Legacy,
+    /// One buffer, results all over it (82574 datasheet, section 7.1.5).
+    Extended,
+    /// Several buffers (section 7.1.6). Headers are not told apart: frames fill buffer after buffer.
+    Split,
+}
+
+/// What a descriptor tells of the piece of a frame in its buffers.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    bytes: &'a [u8],
+    /// The VLAN tag that was taken off.
+    tag: Option<u16>,
+    last: bool,
+}
+
+impl Piece<'_> {
+    fn status(&self) -> u8 {
+        let last = if self.last {
+            rx::END | rx::NO_CHECKSUM
+        } else {
+            0
+        };
+        let tagged = self.tag.map_or(0, |_| rx::VLAN);
+        rx::DONE | last | tagged
+    }
+}
 
 impl E1000 {
     /// Stores frames as long as there are both frames and buffers.
@@ -86,14 +120,33 @@ impl E1000 {
         (tag[..2] == kind).then(|| u16::from_be_bytes([tag[2], tag[3]]))
     }
 
-    /// Bytes of a receive buffer.
-    fn buffer_len(control: u32) -> usize {
+    fn layout(&self, control: u32) -> Layout {
+        if !self.model.express || self.get(express::RFCTL) & express::EXTENDED == 0 {
+            Layout::Legacy
+        } else if control & express::RCTL_TYPE == express::RCTL_SPLIT {
+            Layout::Split
+        } else {
+            Layout::Extended
+        }
+    }
+
+    /// Bytes of each of a descriptor's buffers.
+    fn buffers(&self, control: u32, layout: Layout) -> [usize; 4] {
+        if let Layout::Split = layout {
+            let sizes = self.get(express::PSRCTL).to_le_bytes().map(usize::from);
+            return [
+                (sizes[0] & 0x7f) * 128,
+                (sizes[1] & 0x3f) << 10,
+                (sizes[2] & 0x3f) << 10,
+                (sizes[3] & 0x3f) << 10,
+            ];
+        }
         let scale = if control & rctl::LARGE_BUFFERS != 0 {
             16
         } else {
             1
         };
-        (2048 >> (control >> 16 & 3)) * scale
+        [(2048 >> (control >> 16 & 3)) * scale, 0, 0, 0]
     }
 
     /// Puts a frame into buffers; `false` if there are not enough of them.
@@ -110,27 +163,36 @@ impl E1000 {
         if control & rctl::STRIP_CRC == 0 {
             data.extend(CHECK_SEQUENCE);
         }
-        let entries = self.get(reg::RDLEN) / DESCRIPTOR as u32;
+        let layout = self.layout(control);
+        let stride = match layout {
+            Layout::Split => express::SPLIT_DESCRIPTOR,
+            _ => DESCRIPTOR,
+        };
+        let entries = self.get(reg::RDLEN) / stride as u32;
         let (head, tail) = (self.get(reg::RDH), self.get(reg::RDT));
         if entries == 0 || head >= entries || tail >= entries {
             return false;
         }
         let free = (tail + entries - head) % entries;
-        let buffer_len = Self::buffer_len(control);
-        let needed = data.len().div_ceil(buffer_len) as u32;
+        let sizes = self.buffers(control, layout);
+        let room: usize = sizes.iter().sum();
+        if room == 0 {
+            return false;
+        }
+        let needed = data.len().div_ceil(room) as u32;
         if needed > free {
             return false;
         }
-        for (n, piece) in (0..).zip(data.chunks(buffer_len)) {
+        for (n, bytes) in (0..).zip(data.chunks(room)) {
+            let index = (head + n) % entries;
+            let at = self.ring(reg::RDBAL, stride, index);
             let last = n + 1 == needed;
-            self.fill(
-                cx,
-                (head + n) % entries,
-                piece,
-                tag.unwrap_or(0),
-                last,
-                tag.is_some(),
-            );
+            let piece = Piece { bytes, tag, last };
+            match layout {
+                Layout::Legacy => fill_legacy(cx, at, piece),
+                Layout::Extended => fill_extended(cx, at, piece),
+                Layout::Split => fill_split(cx, at, sizes, piece),
+            }
         }
         self.set(reg::RDH, (head + needed) % entries);
         self.count_received(frame);
@@ -138,36 +200,6 @@ impl E1000 {
         let causes = cause::RX | if low { cause::RX_LOW } else { 0 };
         self.raise(cx, causes);
         true
-    }
-
-    /// Fills one buffer and writes its descriptor back.
-    fn fill(
-        &self,
-        cx: &mut PciCx<'_>,
-        index: u32,
-        piece: &[u8],
-        tag: u16,
-        last: bool,
-        tagged: bool,
-    ) {
-        let at = self.descriptor(reg::RDBAL, index);
-        // A ring or buffer that is no memory loses the frame, as the wire would.
-        let Ok(buffer) = cx.dma.load::<u64>(at) else {
-            return;
-        };
-        let _ = cx.dma.write(ferrite_ram::GuestPhys(buffer), piece);
-        let mut status = rx::DONE;
-        if last {
-            status |= rx::END | rx::NO_CHECKSUM;
-        }
-        if tagged {
-            status |= rx::VLAN;
-        }
-        let mut back = [0; 8];
-        back[..2].copy_from_slice(&(piece.len() as u16).to_le_bytes());
-        back[4] = status;
-        back[6..].copy_from_slice(&tag.to_le_bytes());
-        let _ = cx.dma.write(at.offset(8), &back);
     }
 
     fn count_received(&mut self, frame: &[u8]) {
@@ -183,4 +215,64 @@ impl E1000 {
             _ => {}
         }
     }
+}
+
+/// Stores a piece and returns whether it went anywhere: a ring or buffer that is no memory loses
+/// the frame, as the wire would.
+fn store_at(cx: &mut PciCx<'_>, pointer: GuestPhys, bytes: &[u8]) -> bool {
+    let Ok(buffer) = cx.dma.load::<u64>(pointer) else {
+        return false;
+    };
+    let _ = cx.dma.write(GuestPhys(buffer), bytes);
+    true
+}
+
+fn fill_legacy(cx: &mut PciCx<'_>, at: GuestPhys, piece: Piece<'_>) {
+    if !store_at(cx, at, piece.bytes) {
+        return;
+    }
+    let mut back = [0; 8];
+    back[..2].copy_from_slice(&(piece.bytes.len() as u16).to_le_bytes());
+    back[4] = piece.status();
+    back[6..].copy_from_slice(&piece.tag.unwrap_or(0).to_le_bytes());
+    let _ = cx.dma.write(at.offset(8), &back);
+}
+
+fn fill_extended(cx: &mut PciCx<'_>, at: GuestPhys, piece: Piece<'_>) {
+    if store_at(cx, at, piece.bytes) {
+        // No hash and no checksum in the first half. The status is the driver's sign: it goes last.
+        let _ = cx.dma.write(at, &[0; 8]);
+        let _ = cx
+            .dma
+            .write(at.offset(8), &results(piece, piece.bytes.len()));
+    }
+}
+
+/// Status, length and tag.
+fn results(piece: Piece<'_>, len: usize) -> [u8; 8] {
+    let mut back = [0; 8];
+    back[0] = piece.status();
+    back[4..6].copy_from_slice(&(len as u16).to_le_bytes());
+    back[6..].copy_from_slice(&piece.tag.unwrap_or(0).to_le_bytes());
+    back
+}
+
+fn fill_split(cx: &mut PciCx<'_>, at: GuestPhys, sizes: [usize; 4], piece: Piece<'_>) {
+    let mut rest = piece.bytes;
+    let mut lengths = [0; 4];
+    for (n, (size, len)) in (0..).zip(sizes.into_iter().zip(&mut lengths)) {
+        let (part, after) = rest.split_at(size.min(rest.len()));
+        if !part.is_empty() && !store_at(cx, at.offset(8 * n), part) {
+            return;
+        }
+        (*len, rest) = (part.len(), after);
+    }
+    let mut tail = [0; 16];
+    for (n, len) in lengths[1..].iter().enumerate() {
+        // The header's status, which says that there is none, comes first.
+        tail[2 + 2 * n..4 + 2 * n].copy_from_slice(&(*len as u16).to_le_bytes());
+    }
+    let _ = cx.dma.write(at, &[0; 8]);
+    let _ = cx.dma.write(at.offset(16), &tail);
+    let _ = cx.dma.write(at.offset(8), &results(piece, lengths[0]));
 }

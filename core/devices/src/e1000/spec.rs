@@ -1,4 +1,4 @@
-//! Registers and descriptors of Intel's 82540EM, after "PCI/PCI-X Family of Gigabit Ethernet
+//! Registers and descriptors of Intel's 82540EM, which the 82574 has too, after "PCI/PCI-X Family of Gigabit Ethernet
 //! Controllers Software Developer's Manual" (317453), chapters 3, 5 and 13.
 
 /// Bytes of the register space.
@@ -126,8 +126,8 @@ pub mod reg {
     pub const WUPL: u64 = 0x5900;
 }
 
-/// Spans of registers that hold what was written to them and do nothing else here: first offset and
-/// one past the last.
+/// Spans of registers that hold what was written to them and do nothing else here, on every model:
+/// first offset and one past the last.
 pub const PLAIN: &[(u64, u64)] = &[
     (reg::CTRL_EXT, 0x1c),
     (reg::FCAL, 0x34),
@@ -151,16 +151,6 @@ pub const PLAIN: &[(u64, u64)] = &[
     (reg::WUFC, 0x580c),
     (reg::MANC, 0x5824),
     (reg::IPAV, 0x583c),
-];
-
-/// Registers with a value after reset.
-pub const AFTER_RESET: &[(u64, u32)] = &[
-    (reg::CTRL, 0x0014_0240),
-    (reg::STATUS, status::AFTER_RESET),
-    (reg::LEDCTL, 0x0607_0602),
-    (reg::PBA, 0x0010_0030),
-    (reg::VET, 0x8100),
-    (reg::MANC, 0x0008_2380),
 ];
 
 /// Bits of [`reg::CTRL`].
@@ -207,8 +197,6 @@ pub mod eecd {
 pub mod eerd {
     /// Starts a read.
     pub const START: u32 = 1 << 0;
-    /// The read is done.
-    pub const DONE: u32 = 1 << 4;
 }
 
 /// Bits of [`reg::MDIC`].
@@ -239,6 +227,88 @@ pub mod cause {
     pub const RX: u32 = 1 << 7;
     /// An access to the transceiver is over.
     pub const MDIO: u32 = 1 << 9;
+    /// 82574: receive queue 0.
+    pub const RX_QUEUE_0: u32 = 1 << 20;
+    /// 82574: receive queue 1.
+    pub const RX_QUEUE_1: u32 = 1 << 21;
+    /// 82574: transmit queue 0.
+    pub const TX_QUEUE_0: u32 = 1 << 22;
+    /// 82574: transmit queue 1.
+    pub const TX_QUEUE_1: u32 = 1 << 23;
+    /// 82574: one of [`OTHERS`].
+    pub const OTHER: u32 = 1 << 24;
+    /// 82574: link, overrun, transceiver, small packet, acknowledgement, management.
+    pub const OTHERS: u32 = LINK | 1 << 6 | MDIO | 7 << 16;
+    /// 82574: an interrupt is asserted.
+    pub const ASSERTED: u32 = 1 << 31;
+}
+
+/// What the 82574 has beside (Intel 82574 GbE Controller Family Datasheet, 317694, chapter 10).
+pub mod express {
+    /// Bytes of the I/O space.
+    pub const IO_LEN: u64 = 32;
+    /// The base address register of the MSI-X table.
+    pub const MSIX_BAR: usize = 3;
+    /// Where the pending bits are there.
+    pub const MSIX_PENDING: u32 = 0x2000;
+    /// MSI-X vectors.
+    pub const VECTORS: u16 = 5;
+
+    /// Causes that a message clears.
+    pub const EIAC: u64 = 0x00dc;
+    /// Causes that an acknowledgement masks; the vectors' allocation and throttling follow.
+    pub const IAM: u64 = 0x00e0;
+    /// Which vector each cause has.
+    pub const IVAR: u64 = 0x00e4;
+    /// A vector of [`IVAR`] is in use.
+    pub const IVAR_VALID: u32 = 1 << 3;
+    /// Ownership of the transceiver; size of the extended configuration and its control follow.
+    pub const EXTCNF_CTRL: u64 = 0x0f00;
+    /// Packet buffer size.
+    pub const PBS: u64 = 0x1008;
+    /// Management's EEPROM access.
+    pub const EEMNGCTL: u64 = 0x1010;
+    /// [`EEMNGCTL`]: the configuration from the EEPROM is done.
+    pub const CONFIGURED: u32 = 1 << 31 | 1 << 18;
+    /// Packet split: buffer sizes.
+    pub const PSRCTL: u64 = 0x2170;
+    /// Transmit arbitration.
+    pub const TARC0: u64 = 0x3840;
+    /// Receive filters.
+    pub const RFCTL: u64 = 0x5008;
+    /// [`RFCTL`]: extended receive descriptors.
+    pub const EXTENDED: u32 = 1 << 15;
+    /// Receive queues: how frames are spread.
+    pub const MRQC: u64 = 0x5818;
+    /// PCI Express control.
+    pub const GCR: u64 = 0x5b00;
+    /// Which functions are active.
+    pub const FACTPS: u64 = 0x5b30;
+    /// Semaphore between drivers; the firmware's follows.
+    pub const SWSM: u64 = 0x5b50;
+    /// [`SWSM`]: taken by whoever read it clear.
+    pub const SWSM_TAKEN: u32 = 1;
+    /// More PCI Express control.
+    pub const GCR2: u64 = 0x5b64;
+    /// Table of queues by hash; the hash's key follows.
+    pub const RETA: u64 = 0x5c00;
+
+    /// [`super::reg::CTRL`]: no accesses to memory are to be made.
+    pub const NO_MASTER: u32 = 1 << 2;
+    /// [`super::reg::STATUS`]: accesses to memory may be made.
+    pub const MASTER: u32 = 1 << 19;
+    /// [`super::reg::CTRL_EXT`]: a message masks the causes of [`IAM`] that it is for.
+    pub const AUTO_MASK_MESSAGE: u32 = 1 << 24;
+    /// [`super::reg::CTRL_EXT`]: an acknowledgement masks the causes of [`IAM`].
+    pub const AUTO_MASK_READ: u32 = 1 << 27;
+    /// [`super::reg::EECD`]: the configuration has been read.
+    pub const EECD_READ: u32 = 1 << 9;
+    /// [`super::reg::RCTL`]: descriptors with several buffers.
+    pub const RCTL_SPLIT: u32 = 1 << 10;
+    /// [`super::reg::RCTL`]: the descriptor type's field.
+    pub const RCTL_TYPE: u32 = 3 << 10;
+    /// Bytes of a receive descriptor with several buffers.
+    pub const SPLIT_DESCRIPTOR: u64 = 32;
 }
 
 /// Bits of [`reg::RCTL`].

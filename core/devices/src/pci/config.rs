@@ -1,6 +1,8 @@
 //! A function's configuration space: bytes, which of them software may write, base address
 //! registers, capabilities.
 
+use ferrite_ram::GuestPhys;
+
 use super::msix::Msix;
 use super::spec::{
     CONVENTIONAL_LEN, EXPRESS_LEN, HEADER_BRIDGE, bridge, cap, command, reg, status,
@@ -88,6 +90,7 @@ pub struct ConfigSpace {
     bars: [Option<Bar>; 6],
     last_capability: Option<usize>,
     last_extended: Option<usize>,
+    msi: Option<usize>,
     // Guest-visible.
     bytes: Box<[u8]>,
     msix: Option<Msix>,
@@ -141,6 +144,7 @@ impl ConfigSpace {
             bars: [None; 6],
             last_capability: None,
             last_extended: None,
+            msi: None,
             bytes: zeros(),
             msix: None,
             intx: false,
@@ -250,6 +254,26 @@ impl ConfigSpace {
             table,
             pending,
         ));
+    }
+
+    /// Adds MSI (PCI Local Bus 3.0, section 6.8.1) with one vector and a 64-bit address, capability at
+    /// `offset`.
+    pub fn add_msi(&mut self, offset: usize) {
+        self.add_capability(offset, cap::MSI, &[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        self.allow(offset + 2, &[1]);
+        self.allow(
+            offset + 4,
+            &[0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        );
+        self.allow(offset + 12, &[0xff, 0xff]);
+        self.msi = Some(offset);
+    }
+
+    /// The message of MSI, if software switched that on.
+    pub(super) fn msi_message(&self) -> Option<(GuestPhys, u32)> {
+        let at = self.msi.filter(|at| self.u16(at + 2) & 1 != 0)?;
+        let address = u64::from(self.u32(at + 8)) << 32 | u64::from(self.u32(at + 4));
+        Some((GuestPhys(address), self.u16(at + 12).into()))
     }
 
     /// MSI-X, if the function has it.

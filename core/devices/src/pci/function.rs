@@ -87,6 +87,19 @@ impl PciCx<'_> {
         }
     }
 
+    /// Whether software switched MSI on.
+    #[must_use]
+    pub fn msi_enabled(&self) -> bool {
+        self.config.msi_message().is_some()
+    }
+
+    /// Sends the message of MSI. Nothing happens where that is off.
+    pub fn notify_msi(&mut self) {
+        if let Some(message) = self.config.msi_message() {
+            self.send(message);
+        }
+    }
+
     /// Sends a message, if the function may.
     fn send(&mut self, message: (GuestPhys, u32)) {
         if self.is_master() {

@@ -129,7 +129,7 @@ impl PciDevice for RootPort {
 
 /// Advanced error reporting (PCI Express Base 2.0, section 7.10) with its severities and masks after
 /// reset: no error ever happens.
-pub(super) fn add_error_reporting(config: &mut ConfigSpace, at: usize) {
+pub(crate) fn add_error_reporting(config: &mut ConfigSpace, at: usize) {
     let mut body = [0; 0x44];
     // Uncorrectable error severity, correctable error mask, capabilities.
     for (offset, word) in [(0x0c, 0x0046_2030_u32), (0x14, 0xe000), (0x18, 0xa0)] {
