@@ -36,5 +36,6 @@ pub mod run;
 pub mod sandbox;
 pub mod serve;
 pub mod signals;
+pub mod tls;
 pub mod vcpus;
-pub mod wake;
+mod wake;

@@ -23,6 +23,7 @@ use ferrite_devices::virtio::rng::VirtioRng;
 use ferrite_devices::virtio::{VirtioDevice, VirtioPci};
 use ferrite_ir::Accelerator;
 use ferrite_machine::backend::{BlockBackend, CharBackend, NetBackend};
+use ferrite_machine::trace::Trace;
 use ferrite_net::{Options, UserNet};
 use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, PciSlot, VirtioSlot, Vm};
@@ -196,6 +197,7 @@ impl Setup {
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
         config.firmware = self.take("bios", |line| line.bios.clone())?;
         let mut vm: Vm = ferrite_vm::virt::build(config, (host.clock)())?;
+        vm.set_trace(page.trace.clone());
         vm.set_engine(engine(self.line.machine.accel.backend, &host)?);
         vm.set_policy(Policy {
             no_reboot: self.line.no_reboot,
@@ -329,6 +331,8 @@ pub struct Page {
     pub folder: Folder,
     /// Requests for the network.
     pub fetches: Fetches,
+    /// Where its disks tell of requests.
+    pub trace: Trace,
 }
 
 struct Wiring<'a> {
@@ -461,7 +465,9 @@ impl Wiring<'_> {
             read_only: drive.read_only,
             ..NodeOptions::default()
         };
-        let node = BlockNode::new(Box::new(disk), options).map_err(|e| problem(&e))?;
+        let node = BlockNode::new(Box::new(disk), options)
+            .map_err(|e| problem(&e))?
+            .traced(self.page.trace.clone());
         self.facts.disks.push(DiskFacts {
             id: drive.id.clone(),
             file: drive.file.display().to_string(),

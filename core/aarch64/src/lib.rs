@@ -23,6 +23,7 @@ pub mod features;
 pub mod log;
 pub mod mmu;
 pub mod model;
+pub mod observer;
 pub mod platform;
 pub mod pmu;
 pub mod pstate;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use ferrite_machine::backend::{BlockBackend, BlockDone, BlockRequest};
+use ferrite_machine::trace::{Point, Trace};
 
 use crate::stats::{BlockStats, Operation};
 
@@ -69,6 +70,7 @@ pub struct BlockNode {
     // Wiring.
     storage: Box<dyn BlockBackend>,
     stats: BlockStats,
+    trace: Trace,
     // Requests in progress.
     pending: BTreeMap<u64, Pending>,
     done: VecDeque<BlockDone>,
@@ -91,9 +93,16 @@ impl BlockNode {
             options,
             storage,
             stats: BlockStats::default(),
+            trace: Trace::default(),
             pending: BTreeMap::new(),
             done: VecDeque::new(),
         })
+    }
+
+    /// Tells of requests at these trace points.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     /// What QMP clients call the node.
@@ -169,10 +178,33 @@ impl BlockNode {
         }))
     }
 
+    #[cold]
+    fn tell(&self, tag: u64, request: &BlockRequest) {
+        let name = &self.options.node_name;
+        let (point, offset, bytes) = match request {
+            BlockRequest::Read { offset, len } => (Point::BlockRead, *offset, *len as u64),
+            BlockRequest::Write { offset, data } => (Point::BlockWrite, *offset, data.len() as u64),
+            BlockRequest::Flush => (Point::BlockFlush, 0, 0),
+            BlockRequest::Discard { offset, len } => (Point::BlockDiscard, *offset, *len),
+            BlockRequest::WriteZeroes { offset, len, .. } => (Point::BlockZeroes, *offset, *len),
+        };
+        self.trace.tell(point, || {
+            format!("blk {name} tag {tag} offset {offset} bytes {bytes}")
+        });
+    }
+
     fn finish(&mut self, tag: u64, pending: &Pending, result: io::Result<Vec<u8>>) -> BlockDone {
         let result = result.map(|mut data| {
             data.resize(pending.answer, 0);
             data
+        });
+        self.trace.tell(Point::BlockDone, || {
+            let name = &self.options.node_name;
+            let outcome = match &result {
+                Ok(_) => "done".to_owned(),
+                Err(error) => format!("failed: {error}"),
+            };
+            format!("blk {name} tag {tag} {outcome}")
         });
         self.stats
             .count(pending.operation, pending.bytes, result.is_ok());
@@ -210,6 +242,9 @@ impl BlockBackend for BlockNode {
 
     fn submit(&mut self, tag: u64, request: BlockRequest) {
         let pending = describe(&request);
+        if self.trace.any() {
+            self.tell(tag, &request);
+        }
         match self.translate(request) {
             Ok(Some(request)) => {
                 self.pending.insert(tag, pending);

@@ -69,6 +69,8 @@ pub struct SocketSpec {
     pub wait: bool,
     /// Speak WebSocket.
     pub websocket: bool,
+    /// Speak TLS, with the credentials of this id.
+    pub tls: Option<String>,
 }
 
 impl ChardevSpec {
@@ -118,7 +120,7 @@ fn socket(kv: &mut KeyVal) -> Result<SocketSpec, ArgError> {
         },
         _ => return Err(kv.invalid("path", "a path, a host and a port, or a descriptor")),
     };
-    for refused in ["tls-creds", "reconnect", "reconnect-ms", "telnet", "tn3270"] {
+    for refused in ["tls-authz", "reconnect", "reconnect-ms", "telnet", "tn3270"] {
         if let Some(value) = kv.take(refused)
             && value != "off"
             && value != "0"
@@ -134,6 +136,10 @@ fn socket(kv: &mut KeyVal) -> Result<SocketSpec, ArgError> {
     ] {
         kv.accept(key, &accepted)?;
     }
+    let tls = kv.take("tls-creds");
+    if tls.is_some() && !matches!(address, Address::Tcp(_)) {
+        return Err(kv.invalid("tls-creds", "a TCP address with it"));
+    }
     let server = kv.take_bool("server")?.unwrap_or(false);
     let wait = kv.take_bool("wait")?.unwrap_or(true);
     Ok(SocketSpec {
@@ -141,6 +147,7 @@ fn socket(kv: &mut KeyVal) -> Result<SocketSpec, ArgError> {
         server,
         wait: server && wait,
         websocket: kv.take_bool("websocket")?.unwrap_or(false),
+        tls,
     })
 }
 
@@ -228,6 +235,7 @@ mod tests {
             server: true,
             wait: false,
             websocket: true,
+            tls: None,
         };
         assert_eq!(target, CharTarget::New(ChardevKind::Socket(expected)));
         let old = CharTarget::parse("qmp", "unix:/tmp/q.sock,server,nowait").unwrap();
@@ -252,6 +260,12 @@ mod tests {
             panic!()
         };
         assert_eq!(socket.address, Address::Descriptor(25));
+        let spec = ChardevSpec::parse("socket,id=c,port=1,tls-creds=t0").unwrap();
+        let ChardevKind::Socket(socket) = spec.kind else {
+            panic!()
+        };
+        assert_eq!(socket.tls.as_deref(), Some("t0"));
+        assert!(ChardevSpec::parse("socket,id=c,path=p,tls-creds=t0").is_err());
         assert!(ChardevSpec::parse("socket,id=c,fd=-1").is_err());
         assert!(ChardevSpec::parse("socket,id=c,fd=1,path=p").is_err());
         assert!(ChardevSpec::parse("ringbuf,id=r,size=1000").is_err());

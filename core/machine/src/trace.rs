@@ -35,6 +35,10 @@ macro_rules! points {
 points! {
     /// A processor started at power-on or by the firmware's call.
     GuestCpuReset "guest_cpu_reset" true;
+    /// A processor took an exception.
+    ExceptionTaken "arm_exception_taken" true;
+    /// A processor returned from an exception.
+    ExceptionReturn "arm_exception_return" true;
     /// A processor called the board's firmware (PSCI).
     PsciCall "arm_psci_call" true;
     /// A processor asked the others to forget translations of addresses or code.
@@ -79,10 +83,42 @@ points! {
     FlashRead "pflash_io_read" false;
     /// A flash bank's registers.
     FlashWrite "pflash_io_write" false;
-    /// A PCI host's, function's or other device's registers.
+    /// A device's registers that has no points of its own.
     OtherRead "device_read" false;
-    /// A PCI host's, function's or other device's registers.
+    /// A device's registers that has no points of its own.
     OtherWrite "device_write" false;
+    /// A PCI function's configuration space was read.
+    PciCfgRead "pci_cfg_read" false;
+    /// A PCI function's configuration space was written.
+    PciCfgWrite "pci_cfg_write" false;
+    /// A virtio device's registers on PCI.
+    VirtioPciRead "virtio_pci_read" false;
+    /// A virtio device's registers on PCI.
+    VirtioPciWrite "virtio_pci_write" false;
+    /// A network card's registers.
+    E1000Read "e1000_read" false;
+    /// A network card's registers.
+    E1000Write "e1000_write" false;
+    /// A network card's registers.
+    E1000eRead "e1000e_core_read" false;
+    /// A network card's registers.
+    E1000eWrite "e1000e_core_write" false;
+    /// Another PCI function's registers.
+    PciRead "pci_read" false;
+    /// Another PCI function's registers.
+    PciWrite "pci_write" false;
+    /// A disk is to be read.
+    BlockRead "blk_co_preadv" false;
+    /// A disk is to be written.
+    BlockWrite "blk_co_pwritev" false;
+    /// A part of a disk is to be made zero.
+    BlockZeroes "bdrv_co_pwrite_zeroes" false;
+    /// A part of a disk is no longer needed.
+    BlockDiscard "block_discard" false;
+    /// What was written to a disk is to be kept.
+    BlockFlush "block_flush" false;
+    /// A request to a disk is done.
+    BlockDone "block_done" false;
     /// The machine started or stopped.
     VmStateNotify "vm_state_notify" false;
     /// The machine was reset.
@@ -96,6 +132,17 @@ points! {
 }
 
 impl Point {
+    /// The points for reads and writes of the registers of a PCI function of this kind.
+    #[must_use]
+    pub fn of_function(kind: &str) -> (Self, Self) {
+        match kind {
+            "e1000" => (Self::E1000Read, Self::E1000Write),
+            "e1000e" => (Self::E1000eRead, Self::E1000eWrite),
+            _ if kind.starts_with("virtio-") => (Self::VirtioPciRead, Self::VirtioPciWrite),
+            _ => (Self::PciRead, Self::PciWrite),
+        }
+    }
+
     /// The points for reads and writes of a device of this kind.
     #[must_use]
     pub fn of_device(kind: &str) -> (Self, Self) {

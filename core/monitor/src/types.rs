@@ -36,6 +36,11 @@ const BALLOON: Properties = &[
     ("free-page-reporting", "bool", "false"),
     ("page-poison", "bool", "true"),
 ];
+const TLS: Properties = &[
+    ("dir", "string", ""),
+    ("endpoint", "QCryptoTLSCredsEndpoint", ""),
+    ("verify-peer", "bool", ""),
+];
 const NONE: Properties = &[];
 
 /// Name, parent, abstract, properties.
@@ -57,6 +62,8 @@ const TYPES: &[Row] = &[
     ("memory-backend-file", "memory-backend", false, &[]),
     ("secret", "object", false, &[]),
     ("iothread", "object", false, &[]),
+    ("tls-creds", "object", true, &[]),
+    ("tls-creds-x509", "tls-creds", false, &[TLS]),
     ("device", "object", true, &[]),
     ("cpu", "device", true, &[]),
     ("arm-cpu", "cpu", true, &[]),

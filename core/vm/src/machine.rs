@@ -1,5 +1,7 @@
 //! The virtual machine: its run loop and its life.
 
+use std::sync::Arc;
+
 use ferrite_aarch64::cpu::Cpu;
 use ferrite_aarch64::log::Log;
 use ferrite_aarch64::platform::Platform;
@@ -11,6 +13,7 @@ use ferrite_machine::{ResetKind, VirtualTime};
 
 use crate::boot::BootError;
 use crate::psci::Power;
+use crate::virt::tracing::Exceptions;
 use crate::virt::{Board, BootSource, board};
 
 /// Guest instructions that one CPU runs before the next one's turn and before timers are looked at:
@@ -222,8 +225,19 @@ impl Vm {
                 events: Vec::new(),
             },
         };
+        vm.set_trace(Trace::default());
         vm.reset_all(ResetKind::Cold)?;
         Ok(vm)
+    }
+
+    /// Tells what happens there from now on: for a machine that has not run, whose host side has the
+    /// same trace points.
+    pub fn set_trace(&mut self, trace: Trace) {
+        let observer = Arc::new(Exceptions(trace.clone()));
+        for cpu in &mut self.cpus {
+            cpu.set_observer(observer.clone());
+        }
+        self.board.set_trace(trace);
     }
 
     /// Sets what happens when the guest ends or resets itself.

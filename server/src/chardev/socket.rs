@@ -15,21 +15,35 @@ pub use ferrite_cli::chardev::Address;
 use super::connection::Connection;
 use super::inherited;
 use super::queue::ByteQueue;
+use crate::tls::{self, Credentials};
 use crate::wake::Waker;
 
 enum Peer {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// The plain end of a connection, and the other's address.
+    Relayed(UnixStream, String),
 }
 
 impl Peer {
+    /// The same behind TLS, where that is asked for; `host` is whom a client means.
+    fn behind(self, tls: Option<&Credentials>, host: &str) -> io::Result<Self> {
+        let address = self.address();
+        Ok(match (self, tls) {
+            (Self::Tcp(socket), Some(tls)) => Self::Relayed(tls.relay(socket, host)?, address),
+            (peer, _) => peer,
+        })
+    }
+
     fn split(&self) -> io::Result<(Box<dyn Read + Send>, Box<dyn Write + Send>)> {
         Ok(match self {
             Self::Tcp(s) => {
                 s.set_nodelay(true)?;
                 (Box::new(s.try_clone()?), Box::new(s.try_clone()?))
             }
-            Self::Unix(s) => (Box::new(s.try_clone()?), Box::new(s.try_clone()?)),
+            Self::Unix(s) | Self::Relayed(s, _) => {
+                (Box::new(s.try_clone()?), Box::new(s.try_clone()?))
+            }
         })
     }
 
@@ -40,6 +54,7 @@ impl Peer {
                 .peer_addr()
                 .map_or_else(|_| String::new(), |peer| peer.to_string()),
             Self::Unix(_) => String::new(),
+            Self::Relayed(_, peer) => peer.clone(),
         }
     }
 
@@ -47,7 +62,7 @@ impl Peer {
         // The peer may be gone already.
         let _ = match self {
             Self::Tcp(s) => s.shutdown(Shutdown::Both),
-            Self::Unix(s) => s.shutdown(Shutdown::Both),
+            Self::Unix(s) | Self::Relayed(s, _) => s.shutdown(Shutdown::Both),
         };
     }
 }
@@ -115,6 +130,14 @@ fn name(address: &Address) -> String {
     }
 }
 
+/// The host that an address names.
+fn host(address: &Address) -> &str {
+    match address {
+        Address::Tcp(at) => tls::host(at),
+        Address::Unix(_) | Address::Descriptor(_) => "",
+    }
+}
+
 fn connect(address: &Address) -> io::Result<Peer> {
     Ok(match address {
         Address::Tcp(at) => Peer::Tcp(TcpStream::connect(at)?),
@@ -149,11 +172,20 @@ struct Link {
 
 impl Socket {
     /// Listens at `address`; with `wait`, only returns once a peer is there.
-    pub fn listen(address: &Address, wait: bool, waker: Waker) -> io::Result<Self> {
+    pub fn listen(
+        address: &Address,
+        wait: bool,
+        tls: Option<Credentials>,
+        waker: Waker,
+    ) -> io::Result<Self> {
         let listener = Arc::new(Listener::bind(address)?);
         let local = listener.local(address);
         let link = Link::new(waker);
-        let first = if wait { Some(listener.accept()?) } else { None };
+        let first = if wait {
+            Some(listener.accept()?.behind(tls.as_ref(), "")?)
+        } else {
+            None
+        };
         link.connected.store(first.is_some(), Ordering::Release);
         let (shared, accepting) = (Arc::clone(&link), Arc::clone(&listener));
         thread::spawn(move || {
@@ -163,7 +195,10 @@ impl Socket {
             while !shared.closed.load(Ordering::Acquire)
                 && let Ok(peer) = accepting.accept()
             {
-                shared.serve(peer);
+                // One that does not speak TLS, or has no certificate, is none.
+                if let Ok(peer) = peer.behind(tls.as_ref(), "") {
+                    shared.serve(peer);
+                }
             }
         });
         let path = match address {
@@ -179,8 +214,8 @@ impl Socket {
     }
 
     /// Connects to `address`.
-    pub fn connect(address: &Address, waker: Waker) -> io::Result<Self> {
-        let peer = connect(address)?;
+    pub fn connect(address: &Address, tls: Option<Credentials>, waker: Waker) -> io::Result<Self> {
+        let peer = connect(address)?.behind(tls.as_ref(), host(address))?;
         let link = Link::new(waker);
         link.connected.store(true, Ordering::Release);
         let shared = Arc::clone(&link);

@@ -79,7 +79,7 @@ fn kind(backend: ChardevBackend) -> Result<ChardevKind, Error> {
 
 fn socket(data: ChardevSocket) -> Result<SocketSpec, Error> {
     let refused = [
-        ("tls-creds", data.tls_creds.is_some()),
+        ("tls-authz", data.tls_authz.is_some()),
         ("telnet", data.telnet == Some(true)),
         ("tn3270", data.tn3270 == Some(true)),
         ("websocket", data.websocket == Some(true)),
@@ -103,6 +103,9 @@ fn socket(data: ChardevSocket) -> Result<SocketSpec, Error> {
         SocketAddressLegacy::Vsock { .. } => return Err(unsupported("vsock")),
         SocketAddressLegacy::Fd { .. } => return Err(unsupported("fd")),
     };
+    if data.tls_creds.is_some() && !matches!(address, Address::Tcp(_)) {
+        return Err(unsupported("tls-creds without a TCP address"));
+    }
     let server = data.server.unwrap_or(true);
     if server && data.wait == Some(true) {
         return Err(unsupported("wait"));
@@ -113,6 +116,7 @@ fn socket(data: ChardevSocket) -> Result<SocketSpec, Error> {
         // Nobody waits while a monitor's command runs.
         wait: false,
         websocket: false,
+        tls: data.tls_creds,
     })
 }
 

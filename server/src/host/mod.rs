@@ -1,6 +1,7 @@
 //! The host's side of what monitors ask for: descriptors, objects, character back ends.
 
 mod chardevs;
+pub mod credentials;
 mod fds;
 mod object_properties;
 mod object_text;
@@ -42,10 +43,11 @@ impl HostSide {
     /// With these back ends, and nothing else yet.
     #[must_use]
     pub fn new(characters: Characters) -> Self {
+        let credentials = characters.credentials().clone();
         Self {
             characters,
             descriptors: Descriptors::default(),
-            objects: Objects::default(),
+            objects: Objects::new(credentials),
             dump: DumpState::default(),
             jobs: Jobs::default(),
         }

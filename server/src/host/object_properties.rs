@@ -30,6 +30,11 @@ impl Objects {
                 }
                 list
             }
+            Some(Held::Certificates(made)) => vec![
+                property("dir", "string", json!(made.dir)),
+                property("endpoint", "QCryptoTLSCredsEndpoint", json!(made.endpoint)),
+                property("verify-peer", "bool", made.verify_peer.into()),
+            ],
             Some(Held::Secret { format, file, .. }) => vec![
                 property("loaded", "bool", true.into()),
                 property("format", "QCryptoSecretFormat", json!(format)),

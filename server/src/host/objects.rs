@@ -11,6 +11,9 @@ use ferrite_qmp::schema::{
     QCryptoSecretFormat,
 };
 
+use super::credentials::{self, Certificates};
+use crate::tls::Registry;
+
 /// Largest file that a secret is read from.
 const MAX_SECRET: u64 = 64 << 10;
 
@@ -37,6 +40,8 @@ pub(super) enum Held {
         format: QCryptoSecretFormat,
         file: Option<String>,
     },
+    /// Certificates, which sockets find by the object's id.
+    Certificates(Certificates),
 }
 
 pub(super) struct Object {
@@ -51,6 +56,7 @@ pub struct Objects {
     pub(super) objects: Vec<Object>,
     /// Ids of those that the machine uses.
     used: Vec<String>,
+    credentials: Registry,
 }
 
 fn words(error: &std::io::Error) -> String {
@@ -62,6 +68,14 @@ fn words(error: &std::io::Error) -> String {
 }
 
 impl Objects {
+    /// None yet; TLS credentials are to be found in `credentials`.
+    pub fn new(credentials: Registry) -> Self {
+        Self {
+            credentials,
+            ..Self::default()
+        }
+    }
+
     /// `object-add`
     pub fn add(&mut self, options: ObjectOptions) -> Result<(), Error> {
         let ObjectOptions { id, variant } = options;
@@ -70,7 +84,7 @@ impl Objects {
                 "attempt to add duplicate property '{id}' to object (type 'container')"
             )));
         }
-        let (kind, held) = make(&id, variant)?;
+        let (kind, held) = make(&id, variant, &self.credentials)?;
         self.objects.push(Object { id, kind, held });
         Ok(())
     }
@@ -85,6 +99,7 @@ impl Objects {
             )));
         }
         self.objects.remove(at);
+        self.credentials.remove(id);
         Ok(())
     }
 
@@ -118,8 +133,17 @@ impl Objects {
     }
 }
 
-fn make(id: &str, variant: ObjectOptionsVariant) -> Result<(ObjectType, Held), Error> {
+fn make(
+    id: &str,
+    variant: ObjectOptionsVariant,
+    credentials: &Registry,
+) -> Result<(ObjectType, Held), Error> {
     Ok(match variant {
+        certificates @ ObjectOptionsVariant::TlsCredsX509 { .. } => {
+            let made = credentials::make(id, certificates, credentials)?;
+            let made = made.ok_or_else(Error::unsupported)?;
+            (ObjectType::TlsCredsX509, Held::Certificates(made))
+        }
         ObjectOptionsVariant::Iothread {
             poll_max_ns,
             poll_grow,

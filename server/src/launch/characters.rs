@@ -18,6 +18,7 @@ use crate::chardev::stdio::{self, RawMode};
 use crate::chardev::{Null, Stream, pty};
 use crate::cli::chardev::{CharTarget, ChardevKind, ChardevSpec, SocketSpec};
 use crate::cli::{CommandLine, MonitorMode};
+use crate::tls::Registry;
 use crate::wake::Waker;
 
 /// What `query-chardev` tells of a back end.
@@ -91,11 +92,13 @@ pub struct Characters {
     used: Vec<String>,
     raw_mode: Option<RawMode>,
     terminal_output: Option<ByteQueue>,
+    /// What sockets speak TLS with.
+    credentials: Registry,
     waker: Waker,
 }
 
 impl Characters {
-    pub(super) fn new(specs: &[ChardevSpec], waker: Waker) -> Self {
+    pub(super) fn new(specs: &[ChardevSpec], credentials: Registry, waker: Waker) -> Self {
         Self {
             specs: specs.to_vec(),
             facts: Vec::new(),
@@ -103,8 +106,15 @@ impl Characters {
             used: Vec::new(),
             raw_mode: None,
             terminal_output: None,
+            credentials,
             waker,
         }
+    }
+
+    /// What sockets speak TLS with.
+    #[must_use]
+    pub fn credentials(&self) -> &Registry {
+        &self.credentials
     }
 
     /// What there is.
@@ -487,10 +497,12 @@ impl Characters {
             }
             ChardevKind::Socket(spec) => {
                 let what = || format!("chardev {label} at {}", describe(spec));
-                let socket = match spec.server {
-                    true => Socket::listen(&spec.address, spec.wait, self.waker.clone()),
-                    false => Socket::connect(&spec.address, self.waker.clone()),
-                };
+                let waker = self.waker.clone();
+                let tls = self.credentials.of(spec.tls.as_deref(), spec.server);
+                let socket = tls.and_then(|tls| match spec.server {
+                    true => Socket::listen(&spec.address, spec.wait, tls, waker),
+                    false => Socket::connect(&spec.address, tls, waker),
+                });
                 let socket = socket.map_err(|error| LaunchError::Host {
                     what: what(),
                     error,

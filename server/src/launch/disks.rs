@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ferrite_block::{BlockNode, BlockStats, NodeOptions};
 use ferrite_machine::backend::BlockBackend;
+use ferrite_machine::trace::Trace;
 
 use super::LaunchError;
 use ferrite_vm::FlashImage;
@@ -45,7 +46,11 @@ pub struct Disks {
 
 impl Disks {
     /// Opens every image.
-    pub(super) fn open(line: &CommandLine, waker: &Waker) -> Result<Self, LaunchError> {
+    pub(super) fn open(
+        line: &CommandLine,
+        trace: &Trace,
+        waker: &Waker,
+    ) -> Result<Self, LaunchError> {
         // A format node over an earlier protocol node stands for it: the image is opened once.
         let covered = |node: &DriveSpec| {
             line.nodes.iter().rfind(|other| other.file == node.file) != Some(node)
@@ -56,7 +61,7 @@ impl Disks {
         let drive = |(n, spec)| (spec, line.nth_given(&["drive", "hda"], n), false);
         let drives = line.drives.iter().enumerate().map(drive);
         let disks = drives.chain(nodes).map(|(spec, given, is_node)| {
-            Disk::open(spec, is_node, waker).map_err(|error| error.given(given))
+            Disk::open(spec, is_node, trace, waker).map_err(|error| error.given(given))
         });
         Ok(Self {
             disks: disks.collect::<Result<_, _>>()?,
@@ -126,7 +131,12 @@ impl Disks {
 }
 
 impl Disk {
-    fn open(spec: &DriveSpec, is_node: bool, waker: &Waker) -> Result<Self, LaunchError> {
+    fn open(
+        spec: &DriveSpec,
+        is_node: bool,
+        trace: &Trace,
+        waker: &Waker,
+    ) -> Result<Self, LaunchError> {
         let options = BlockFileOptions {
             read_only: spec.read_only,
             ..BlockFileOptions::default()
@@ -139,7 +149,8 @@ impl Disk {
             ..NodeOptions::default()
         };
         let node = BlockNode::new(Box::new(storage), options)
-            .map_err(|e| LaunchError::Conflict(format!("{}: {e}", spec.file.display())))?;
+            .map_err(|e| LaunchError::Conflict(format!("{}: {e}", spec.file.display())))?
+            .traced(trace.clone());
         let facts = BlockFacts {
             id: spec.id.clone(),
             file: spec.file.clone(),

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use ferrite_aarch64::log::Log;
 use ferrite_machine::backend::{CharBackend, RandomSource};
 use ferrite_machine::clock::HostClock;
+use ferrite_machine::trace::Trace;
 use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, Vm};
 
@@ -32,7 +33,9 @@ use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;
 use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
+use crate::host::credentials;
 use crate::qtest::{self, Qtest, SteppedClock};
+use crate::tls::Registry;
 use crate::wake::Waker;
 
 /// Largest kernel, initrd, firmware or device tree file that is read.
@@ -142,7 +145,14 @@ pub struct Ends {
 /// Opens what the process itself needs.
 pub fn open(line: &CommandLine, waker: &Waker) -> Result<Ends, LaunchError> {
     check(line)?;
-    let mut characters = Characters::new(&line.chardevs, waker.clone());
+    let credentials = Registry::default();
+    for (n, spec) in line.objects.iter().enumerate() {
+        // Before the other objects: the first sockets need them.
+        credentials::load(spec, &credentials).map_err(|error| {
+            LaunchError::Conflict(error.to_string()).given(line.nth_given(&["object"], n))
+        })?;
+    }
+    let mut characters = Characters::new(&line.chardevs, credentials, waker.clone());
     let SerialEnd { backend, mux } = characters.serial(line)?;
     let monitors = characters.monitors(line, mux.as_ref())?;
     let qtest = match characters.qtest(line)? {
@@ -191,7 +201,8 @@ pub fn machine(
     characters: &mut Characters,
     waker: &Waker,
 ) -> Result<Built, LaunchError> {
-    let mut disks = Disks::open(line, waker)?;
+    let trace = Trace::default();
+    let mut disks = Disks::open(line, &trace, waker)?;
     let mut config = MachineConfig {
         cpu: line.machine.cpu.clone(),
         cpus: line.machine.cpus,
@@ -250,7 +261,8 @@ pub fn machine(
     if let Some(log) = &log {
         vm.set_log(log);
     }
-    tracing::start(line, vm.board().trace())?;
+    tracing::start(line, &trace)?;
+    vm.set_trace(trace);
     Ok(Built {
         vm,
         disks,

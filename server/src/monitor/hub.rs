@@ -20,6 +20,7 @@ use super::socket::Socket;
 use super::stream::{self, StreamListener};
 use super::{stdio, websocket};
 use crate::chardev::connection::Connection;
+use crate::tls::Credentials;
 
 /// Called from any thread when [`MonitorHub::poll`] has something to do: it ends the machine's
 /// sleep or its slice of guest execution. It must not wait, and not call the hub.
@@ -206,15 +207,17 @@ impl MonitorHub {
         })
     }
 
-    /// Serves TCP at `address`, one client at a time. Returns the address with the port chosen.
+    /// Serves TCP at `address`, perhaps behind TLS, one client at a time. Returns the address with the
+    /// port chosen.
     pub fn serve_tcp(
         &self,
         address: SocketAddr,
         wait: bool,
+        tls: Option<Credentials>,
     ) -> io::Result<(SocketAddr, Connection)> {
         let listener = std::net::TcpListener::bind(address)?;
         let bound = listener.local_addr()?;
-        Ok((bound, self.serve_tcp_listener(listener, wait)?))
+        Ok((bound, self.serve_tcp_listener(listener, wait, tls)?))
     }
 
     /// Serves a TCP socket that listens already, one client at a time.
@@ -222,6 +225,7 @@ impl MonitorHub {
         &self,
         listener: std::net::TcpListener,
         wait: bool,
+        tls: Option<Credentials>,
     ) -> io::Result<Connection> {
         let first = if wait {
             listener.set_nonblocking(false)?;
@@ -230,17 +234,45 @@ impl MonitorHub {
             None
         };
         listener.set_nonblocking(true)?;
+        let first = first.map(|socket| self.first(socket, tls.as_ref()));
+        let first = first.transpose()?;
         self.spawn(|| {
-            let first = first.map(tcp).transpose()?;
-            Ok((StreamListener::Tcp(TcpListener::from_std(listener)?), first))
+            let listener = TcpListener::from_std(listener)?;
+            Ok((StreamListener::Tcp(listener, tls), first))
         })
     }
 
-    /// Serves WebSockets at `address`, to any number of clients, each a monitor of its own.
+    /// The client that was waited for.
+    fn first(&self, socket: std::net::TcpStream, tls: Option<&Credentials>) -> io::Result<Socket> {
+        let runtime = self.runtime()?;
+        let _guard = runtime.enter();
+        self.secured(socket, tls, "")
+    }
+
+    /// A connected TCP socket, perhaps behind TLS; to be called where sockets can be registered.
+    fn secured(
+        &self,
+        socket: std::net::TcpStream,
+        tls: Option<&Credentials>,
+        host: &str,
+    ) -> io::Result<Socket> {
+        let Some(tls) = tls else {
+            return tcp(socket);
+        };
+        let peer = socket.peer_addr()?.to_string();
+        socket.set_nonblocking(true)?;
+        let socket = TcpStream::from_std(socket)?;
+        self.runtime()?
+            .block_on(stream::relayed(tls, socket, host, peer))
+    }
+
+    /// Serves WebSockets at `address`, perhaps behind TLS, to any number of clients, each a monitor of
+    /// its own.
     pub fn serve_websocket(
         &self,
         address: SocketAddr,
         policy: WebSocketPolicy,
+        tls: Option<Credentials>,
     ) -> io::Result<SocketAddr> {
         let listener = std::net::TcpListener::bind(address)?;
         let bound = listener.local_addr()?;
@@ -248,7 +280,12 @@ impl MonitorHub {
         let runtime = self.runtime()?;
         let _guard = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        runtime.spawn(websocket::listen(self.hosting.clone(), listener, policy));
+        runtime.spawn(websocket::listen(
+            self.hosting.clone(),
+            listener,
+            policy,
+            tls,
+        ));
         Ok(bound)
     }
 
@@ -263,11 +300,18 @@ impl MonitorHub {
         Ok(connection)
     }
 
-    /// Serves the client at the other end of a connected TCP socket.
-    pub fn attach_tcp(&self, socket: std::net::TcpStream) -> io::Result<Connection> {
+    /// Serves the client at the other end of a connected TCP socket; with TLS, `host` is whom it is
+    /// meant to be.
+    pub fn attach_tcp(
+        &self,
+        socket: std::net::TcpStream,
+        tls: Option<&Credentials>,
+        host: &str,
+    ) -> io::Result<Connection> {
         let runtime = self.runtime()?;
         let _guard = runtime.enter();
-        let (socket, hosting) = (tcp(socket)?, self.hosting.clone());
+        let socket = self.secured(socket, tls, host)?;
+        let hosting = self.hosting.clone();
         let connection = Connection::default();
         let state = connection.clone();
         runtime.spawn(async move { stream::serve(&hosting, socket, &state).await });

@@ -15,19 +15,21 @@ use super::client::{CHUNK, Client};
 pub(super) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    /// The plain end of a connection, and the other's address.
+    Relayed(UnixStream, String),
 }
 
 impl Socket {
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
-            Self::Unix(socket) => socket.readable().await,
+            Self::Unix(socket) | Self::Relayed(socket, _) => socket.readable().await,
             Self::Tcp(socket) => socket.readable().await,
         }
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {
         match self {
-            Self::Unix(socket) => socket.writable().await,
+            Self::Unix(socket) | Self::Relayed(socket, _) => socket.writable().await,
             Self::Tcp(socket) => socket.writable().await,
         }
     }
@@ -43,6 +45,7 @@ impl Socket {
                 socket.try_io(Interest::READABLE, || receive(socket.as_fd(), into, attach))
             }
             Self::Tcp(socket) => socket.try_read(into),
+            Self::Relayed(socket, _) => socket.try_read(into),
         }
     }
 
@@ -50,6 +53,7 @@ impl Socket {
     pub(super) fn peer(&self) -> String {
         match self {
             Self::Unix(_) => String::new(),
+            Self::Relayed(_, peer) => peer.clone(),
             Self::Tcp(socket) => socket
                 .peer_addr()
                 .map_or_else(|_| String::new(), |peer| peer.to_string()),
@@ -58,7 +62,7 @@ impl Socket {
 
     fn try_write(&self, from: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Unix(socket) => socket.try_write(from),
+            Self::Unix(socket) | Self::Relayed(socket, _) => socket.try_write(from),
             Self::Tcp(socket) => socket.try_write(from),
         }
     }

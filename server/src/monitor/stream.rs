@@ -2,28 +2,32 @@
 
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::client::{CHUNK, Client, Writer};
 use super::hub::Hosting;
 use super::socket::{Socket, SocketWriter};
 use crate::chardev::connection::Connection;
+use crate::tls::Credentials;
 
 /// A listening socket for byte streams.
 pub(super) enum StreamListener {
     Unix(UnixListener),
-    Tcp(TcpListener),
+    Tcp(TcpListener, Option<Credentials>),
 }
 
 impl StreamListener {
     async fn accept(&self) -> std::io::Result<Socket> {
         match self {
             Self::Unix(listener) => Ok(Socket::Unix(listener.accept().await?.0)),
-            Self::Tcp(listener) => {
-                let (socket, _) = listener.accept().await?;
+            Self::Tcp(listener, tls) => {
+                let (socket, peer) = listener.accept().await?;
                 // Messages are small and awaited.
                 socket.set_nodelay(true)?;
-                Ok(Socket::Tcp(socket))
+                match tls {
+                    None => Ok(Socket::Tcp(socket)),
+                    Some(tls) => relayed(tls, socket, "", peer.to_string()).await,
+                }
             }
         }
     }
@@ -46,6 +50,22 @@ impl StreamListener {
             }
         }
     }
+}
+
+/// The plain end of a connection to `peer`, after its handshake; a task carries the bytes.
+pub(super) async fn relayed(
+    tls: &Credentials,
+    socket: TcpStream,
+    host: &str,
+    peer: String,
+) -> std::io::Result<Socket> {
+    let mut stream = tls.handshake(socket, host).await?;
+    let (ours, mut theirs) = UnixStream::pair()?;
+    tokio::spawn(async move {
+        // However it ends, both ends are closed then.
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut theirs).await;
+    });
+    Ok(Socket::Relayed(ours, peer))
 }
 
 /// Serves one client until it leaves.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
@@ -25,6 +26,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::client::{Client, Writer};
 use super::hub::{ACCEPT_PAUSE, Hosting};
 use super::origin::WebSocketPolicy;
+use crate::tls::Credentials;
 
 /// The largest message, in bytes: as much as the parser takes, and white space around it.
 const MESSAGE: usize = (64 << 20) + 4096;
@@ -36,7 +38,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const CLIENTS: usize = 1024;
 
 /// Serves every client that connects.
-pub(super) async fn listen(hosting: Hosting, listener: TcpListener, policy: WebSocketPolicy) {
+pub(super) async fn listen(
+    hosting: Hosting,
+    listener: TcpListener,
+    policy: WebSocketPolicy,
+    tls: Option<Credentials>,
+) {
     let policy = Arc::new(policy);
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
@@ -46,12 +53,34 @@ pub(super) async fn listen(hosting: Hosting, listener: TcpListener, policy: WebS
                     continue;
                 };
                 let (hosting, policy) = (hosting.clone(), Arc::clone(&policy));
+                let tls = tls.clone();
                 tokio::spawn(async move {
-                    serve(&hosting, socket, &policy).await;
+                    // Messages are small and awaited.
+                    if socket.set_nodelay(true).is_ok() {
+                        secure(&hosting, socket, &policy, tls.as_ref()).await;
+                    }
                     drop(place);
                 });
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Serves one client, behind TLS if that is asked for.
+async fn secure(
+    hosting: &Hosting,
+    socket: TcpStream,
+    policy: &WebSocketPolicy,
+    tls: Option<&Credentials>,
+) {
+    match tls {
+        None => serve(hosting, socket, policy).await,
+        Some(tls) => {
+            // One that does not speak TLS, or has no certificate, is none.
+            if let Ok(stream) = tls.handshake(socket, "").await {
+                serve(hosting, stream, policy).await;
+            }
         }
     }
 }
@@ -61,11 +90,11 @@ pub(super) async fn listen(hosting: Hosting, listener: TcpListener, policy: WebS
     clippy::result_large_err,
     reason = "the handshake wants its refusals so"
 )]
-async fn serve(hosting: &Hosting, socket: TcpStream, policy: &WebSocketPolicy) {
-    // Messages are small and awaited.
-    if socket.set_nodelay(true).is_err() {
-        return;
-    }
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    hosting: &Hosting,
+    socket: S,
+    policy: &WebSocketPolicy,
+) {
     let mut protocol = None;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE))
@@ -152,8 +181,8 @@ fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// Reads until the client closes, then until its last request is answered.
-async fn read(
-    mut source: SplitStream<WebSocketStream<TcpStream>>,
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    mut source: SplitStream<WebSocketStream<S>>,
     client: &Client,
     text: &AtomicBool,
 ) {
@@ -200,8 +229,8 @@ pub(crate) fn is_whole(text: &str) -> bool {
 }
 
 /// Sends the client's lines as they come.
-async fn write(
-    sink: &mut SplitSink<WebSocketStream<TcpStream>, Message>,
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    sink: &mut SplitSink<WebSocketStream<S>, Message>,
     client: &Client,
     text: &AtomicBool,
 ) {

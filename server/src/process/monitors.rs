@@ -20,6 +20,7 @@ use crate::human::HumanStream;
 use crate::launch::{Ends, MonitorEnd};
 use crate::monitor::{MonitorHub, WebSocketPolicy};
 use crate::qtest::Qtest;
+use crate::tls::{self, Credentials};
 use crate::wake::Waker;
 
 /// Everything through which the process is controlled.
@@ -70,7 +71,9 @@ impl Monitors {
     fn add(&mut self, end: MonitorEnd, mode: MonitorMode, waker: &Waker) -> Result<(), Failure> {
         match (end, mode) {
             (MonitorEnd::Socket(spec, label), _) => {
-                if let Some((local, connection)) = serve(&self.hub, &spec)? {
+                let tls = self.host.characters.credentials();
+                let tls = tls.of(spec.tls.as_deref(), spec.server)?;
+                if let Some((local, connection)) = serve(&self.hub, &spec, tls)? {
                     self.host
                         .characters
                         .connected(&label, local, connection, spec.server);
@@ -100,7 +103,11 @@ impl Monitors {
 }
 
 /// Opens a QMP monitor's socket. Of a byte stream, tells its own address and who is connected.
-fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<Option<(String, Connection)>, Failure> {
+fn serve(
+    hub: &MonitorHub,
+    spec: &SocketSpec,
+    tls: Option<Credentials>,
+) -> Result<Option<(String, Connection)>, Failure> {
     let failed = |error: std::io::Error| format!("-qmp {:?}: {error}", spec.address);
     Ok(match &spec.address {
         Address::Unix(_) if spec.websocket => {
@@ -123,20 +130,22 @@ fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<Option<(String, Connecti
             let local = inherited::local(&listener);
             let connection = match listener {
                 inherited::Listener::Unix(unix) => hub.serve_unix_listener(unix, spec.wait),
-                inherited::Listener::Tcp(tcp) => hub.serve_tcp_listener(tcp, spec.wait),
+                inherited::Listener::Tcp(tcp) => hub.serve_tcp_listener(tcp, spec.wait, None),
             };
             Some((local, connection.map_err(failed)?))
         }
         Address::Descriptor(number) => {
             let connection = match inherited::stream(*number).map_err(failed)? {
                 inherited::Stream::Unix(unix) => hub.attach(unix),
-                inherited::Stream::Tcp(tcp) => hub.attach_tcp(tcp),
+                inherited::Stream::Tcp(tcp) => hub.attach_tcp(tcp, None, ""),
             };
             Some((format!("fd:{number}"), connection.map_err(failed)?))
         }
         Address::Tcp(at) if !spec.server => {
             let socket = TcpStream::connect(at).map_err(failed)?;
-            let connection = hub.attach_tcp(socket).map_err(failed)?;
+            let connection = hub
+                .attach_tcp(socket, tls.as_ref(), tls::host(at))
+                .map_err(failed)?;
             Some((format!("tcp:{at}"), connection))
         }
         Address::Tcp(at) => {
@@ -146,11 +155,11 @@ fn serve(hub: &MonitorHub, spec: &SocketSpec) -> Result<Option<(String, Connecti
                 .next()
                 .ok_or("-qmp: the address has no host")?;
             if spec.websocket {
-                hub.serve_websocket(address, WebSocketPolicy::default())
+                hub.serve_websocket(address, WebSocketPolicy::default(), tls)
                     .map_err(failed)?;
                 None
             } else {
-                let (bound, connection) = hub.serve_tcp(address, spec.wait).map_err(failed)?;
+                let (bound, connection) = hub.serve_tcp(address, spec.wait, tls).map_err(failed)?;
                 Some((format!("tcp:{bound}"), connection))
             }
         }

@@ -55,11 +55,17 @@ impl Monitors {
                 (MonitorEnd::Socket(spec, _), _) if spec.websocket => {
                     return Err(MonitorError::NotThere("QMP over a WebSocket"));
                 }
-                (MonitorEnd::Socket(spec, _), _) if spec.server => {
-                    Box::new(Socket::listen(&spec.address, spec.wait, waker.clone())?)
+                (MonitorEnd::Socket(spec, _), _) if spec.tls.is_some() => {
+                    return Err(MonitorError::NotThere("QMP over TLS"));
                 }
+                (MonitorEnd::Socket(spec, _), _) if spec.server => Box::new(Socket::listen(
+                    &spec.address,
+                    spec.wait,
+                    None,
+                    waker.clone(),
+                )?),
                 (MonitorEnd::Socket(spec, _), _) => {
-                    Box::new(Socket::connect(&spec.address, waker.clone())?)
+                    Box::new(Socket::connect(&spec.address, None, waker.clone())?)
                 }
                 (MonitorEnd::Stdio, _) => {
                     let (input, output) = stdio::open(waker.clone());

@@ -10,8 +10,8 @@ const ACTIONS: &[(&str, bool)] = &[
     ("ip link set eth0 up", true),
     ("ip link set eth0 promisc on", true),
     ("ip link set eth0 promisc off", true),
-    ("ip link set eth0 allmulticast on", true),
-    ("ip link set eth0 allmulticast off", true),
+    ("ifconfig eth0 allmulti", true),
+    ("ifconfig eth0 -allmulti", true),
     ("ip link add link eth0 name v7 type vlan id 7", true),
     (
         "ip link add link eth0 name v9 type vlan id 9 && ip link set v9 up",

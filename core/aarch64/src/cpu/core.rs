@@ -12,6 +12,7 @@ use crate::log::Log;
 use crate::mmu::Mmu;
 use crate::mmu::regime::sctlr;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::platform::{InterruptLines, Maintenance};
 use crate::pmu::Pmu;
 use crate::pstate::{Pstate, spsr};
@@ -66,6 +67,8 @@ pub struct CpuCore {
     pub(super) stream_ticks: u64,
     /// Where translations and exceptions are logged.
     pub log: Option<Log>,
+    /// Who hears of exceptions.
+    pub observer: Option<Observer>,
     /// Set while it waits or is stopped.
     pub halt: Option<Halt>,
     /// The code key apart from software step.
@@ -92,6 +95,7 @@ impl CpuCore {
             debug: Debug::default(),
             pmu: Pmu::default(),
             log: None,
+            observer: None,
             event: false,
             watch: None,
             stream_ticks: 0,

@@ -19,6 +19,7 @@ use ferrite_ir::{Accelerator, VcpuBlock, slot};
 use crate::features::Features;
 use crate::log::Log;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::platform::{InterruptLines, Maintenance, Platform};
 use crate::pstate::spsr;
 use crate::state;
@@ -219,6 +220,11 @@ impl Cpu {
     /// Logs translations and exceptions from now on.
     pub fn set_log(&mut self, log: Log) {
         self.core.log = Some(log);
+    }
+
+    /// Lets somebody hear of its exceptions from now on.
+    pub fn set_observer(&mut self, observer: Observer) {
+        self.core.observer = Some(observer);
     }
 
     /// Sets the event register if the event stream of its counter or another CPU's store to what its

@@ -159,6 +159,9 @@ impl CpuCore {
         if let Some(log) = &self.log {
             log.taken(self.index, from, &exception, pc);
         }
+        if let Some(observer) = &self.observer {
+            observer.taken(self.index, from, &exception, pc);
+        }
         self.update(block);
     }
 
@@ -166,7 +169,8 @@ impl CpuCore {
     /// state exception that an illegal return leads to is the caller's to take: see
     /// [`Pstate::il`](crate::pstate::Pstate::il).
     pub fn exception_return(&mut self, block: &mut VcpuBlock) {
-        let registers = banked(self.pstate.el);
+        let from = self.pstate.el;
+        let registers = banked(from);
         let saved = block.get(registers.spsr.0);
         let target = block.get(registers.elr.0);
         let ss = self.step_after_return(block, saved);
@@ -185,6 +189,10 @@ impl CpuCore {
         block.set(slot::EXCLUSIVE_AT, slot::NO_EXCLUSIVE);
         block.set(slot::PC, self.branch_address(target));
         self.event = true;
+        if let Some(observer) = &self.observer {
+            let pc = block.get(slot::PC);
+            observer.returned(self.index, from, self.pstate.el, pc);
+        }
         self.update(block);
     }
 

@@ -158,6 +158,11 @@ impl Board {
         &self.trace
     }
 
+    /// Tells what happens there from now on.
+    pub(crate) fn set_trace(&mut self, trace: Trace) {
+        self.trace = trace;
+    }
+
     /// Guest-physical memory.
     #[must_use]
     pub fn dma(&self) -> &Dma {

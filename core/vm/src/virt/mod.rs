@@ -7,7 +7,7 @@ pub mod fdt;
 mod firmware;
 mod given_tree;
 pub mod memory_map;
-mod tracing;
+pub(crate) mod tracing;
 mod watch;
 
 pub use board::{Board, DeviceInfo};

@@ -36,8 +36,11 @@ fn a_conversation_on_a_unix_socket() {
 
 #[test]
 fn tcp_works_alike_and_waits_for_nobody() {
-    let (_machine, address) =
-        Machine::start(|hub| hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap().0);
+    let (_machine, address) = Machine::start(|hub| {
+        hub.serve_tcp(([127, 0, 0, 1], 0).into(), false, None)
+            .unwrap()
+            .0
+    });
     let stream = TcpStream::connect(address).unwrap();
     let mut client = Client::negotiated(stream);
     assert_eq!(
@@ -138,7 +141,9 @@ fn a_client_that_does_not_read_stalls_itself_only() {
     let path = socket_path();
     let (machine, address) = Machine::start(|hub| {
         hub.serve_unix(&path, false).unwrap();
-        hub.serve_tcp(([127, 0, 0, 1], 0).into(), false).unwrap().0
+        hub.serve_tcp(([127, 0, 0, 1], 0).into(), false, None)
+            .unwrap()
+            .0
     });
     let mut lazy = Client::negotiated(connect(&path));
     // Answers of some 20 KiB each, never read: the server has to stop taking requests.

@@ -18,7 +18,7 @@ fn serve() -> (Machine, SocketAddr) {
             origins: vec!["https://example.org".into()],
             hosts: vec!["vm.example.org".into()],
         };
-        hub.serve_websocket(([127, 0, 0, 1], 0).into(), policy)
+        hub.serve_websocket(([127, 0, 0, 1], 0).into(), policy, None)
             .unwrap()
     })
 }

@@ -10,6 +10,7 @@ mod probe;
 mod qtest;
 mod side_by_side;
 mod typed;
+mod trace;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
