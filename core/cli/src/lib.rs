@@ -8,6 +8,7 @@
 
 pub mod block;
 pub mod chardev;
+pub mod descriptor;
 pub mod device;
 pub mod keyval;
 pub mod machine;
@@ -22,6 +23,7 @@ use ferrite_vm::machine::PanicAction;
 
 use self::block::DriveSpec;
 use self::chardev::{CharTarget, ChardevSpec};
+use self::descriptor::DescriptorSpec;
 use self::device::{DRIVERS, DeviceSpec, FsdevSpec, RngSpec};
 use self::keyval::KeyVal;
 use self::machine::MachineOptions;
@@ -110,6 +112,8 @@ pub struct CommandLine {
     pub rngs: Vec<RngSpec>,
     /// `-object`.
     pub objects: Vec<ObjectSpec>,
+    /// `-add-fd`.
+    pub descriptors: Vec<DescriptorSpec>,
     /// `-chardev`.
     pub chardevs: Vec<ChardevSpec>,
     /// `-serial`, in order.
@@ -301,6 +305,7 @@ impl CommandLine {
                 self.devices.push(device);
             }
             "fsdev" => self.fsdevs.push(FsdevSpec::parse(&argument)?),
+            "add-fd" => self.descriptors.push(DescriptorSpec::parse(&argument)?),
             "object" => {
                 let object = ObjectSpec::parse(&argument)?;
                 if object.kind == "rng-random" {

@@ -101,8 +101,13 @@ pub const OPTIONS: &[OptionRow] = &[
     ),
     row(
         "object",
-        "rng-random|memory-backend-ram|memory-backend-file|iothread|secret,id=ID,…",
+        "rng-random|memory-backend-ram|memory-backend-file|iothread|secret|tls-creds-x509,id=ID,…",
         "add an object",
+    ),
+    row(
+        "add-fd",
+        "set=N,fd=N[,opaque=TEXT]",
+        "a descriptor that the process was started with: a file at /dev/fdset/N",
     ),
     row(
         "chardev",

@@ -22,6 +22,12 @@ impl FileOutput {
             .open(path)?;
         Ok(Self { file })
     }
+
+    /// Writes to a file that is open.
+    #[must_use]
+    pub fn on(file: File) -> Self {
+        Self { file }
+    }
 }
 
 impl CharBackend for FileOutput {

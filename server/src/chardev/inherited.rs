@@ -1,4 +1,4 @@
-//! Sockets that this process was started with.
+//! Sockets and files that this process was started with.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -9,12 +9,17 @@ use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-/// A duplicate of the descriptor of this number, with its address family.
-fn duplicate(number: i32) -> io::Result<(OwnedFd, AddressFamily)> {
+/// A duplicate of the descriptor of this number.
+pub fn descriptor(number: i32) -> io::Result<OwnedFd> {
     // The number alone proves nothing; the kernel is asked for what is behind it, as for another
     // process's.
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    let fd = pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
+    Ok(pidfd_getfd(process, number, PidfdGetfdFlags::empty())?)
+}
+
+/// The same of a socket, with its address family.
+fn duplicate(number: i32) -> io::Result<(OwnedFd, AddressFamily)> {
+    let fd = descriptor(number)?;
     let family = socket_domain(&fd)?;
     Ok((fd, family))
 }

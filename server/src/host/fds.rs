@@ -34,11 +34,26 @@ impl Descriptors {
         self.attached = fd.map(|fd| *fd);
     }
 
-    fn attached(&mut self) -> Result<OwnedFd, Error> {
+    fn room(&self) -> Result<(), Error> {
         let held = self.named.len() + self.sets.values().map(Vec::len).sum::<usize>();
-        if held >= MOST {
-            return Err(Error::generic("Too many file descriptors are held"));
+        match held < MOST {
+            true => Ok(()),
+            false => Err(Error::generic("Too many file descriptors are held")),
         }
+    }
+
+    /// Puts a descriptor into a set.
+    pub fn keep(&mut self, set: i64, fd: OwnedFd, opaque: Option<String>) -> Result<(), Error> {
+        self.room()?;
+        self.sets
+            .entry(set)
+            .or_default()
+            .push(Member { fd, opaque });
+        Ok(())
+    }
+
+    fn attached(&mut self) -> Result<OwnedFd, Error> {
+        self.room()?;
         self.attached
             .take()
             .ok_or_else(|| Error::generic("No file descriptor supplied via SCM_RIGHTS"))

@@ -24,6 +24,7 @@ use ferrite_qmp::schema::{
 
 use serde_json::Value;
 
+use crate::chardev::inherited;
 use crate::chardev::ringbuf::RingBuf;
 use crate::launch::{CharFacts, Characters};
 use fds::Descriptors;
@@ -53,8 +54,14 @@ impl HostSide {
         }
     }
 
-    /// Makes the objects of the command line.
+    /// Makes the objects of the command line, and keeps its descriptors.
     pub fn make_objects(&mut self, line: &CommandLine) -> Result<(), String> {
+        for (n, spec) in line.descriptors.iter().enumerate() {
+            let given = || line.nth_given(&["add-fd"], n);
+            let fd = inherited::descriptor(spec.fd).map_err(|e| format!("{}: {e}", given()))?;
+            let kept = self.descriptors.keep(spec.set, fd, spec.opaque.clone());
+            kept.map_err(|error| format!("{}: {error}", given()))?;
+        }
         for (n, spec) in line.objects.iter().enumerate() {
             object_text::options(spec)
                 .and_then(|options| self.objects.add(options))

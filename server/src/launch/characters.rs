@@ -1,6 +1,7 @@
 //! Character back ends: which there are, who uses them, and opening them.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use ferrite_machine::backend::CharBackend;
@@ -9,6 +10,7 @@ use ferrite_qmp::error::Error;
 use super::LaunchError;
 use crate::chardev::connection::Connection;
 use crate::chardev::file::FileOutput;
+use crate::chardev::inherited;
 use crate::chardev::mux::Mux;
 use crate::chardev::queue::ByteQueue;
 use crate::chardev::ringbuf::RingBuf;
@@ -17,6 +19,7 @@ use crate::chardev::socket::{Address, Socket};
 use crate::chardev::stdio::{self, RawMode};
 use crate::chardev::{Null, Stream, pty};
 use crate::cli::chardev::{CharTarget, ChardevKind, ChardevSpec, SocketSpec};
+use crate::cli::descriptor::{self, DescriptorSpec};
 use crate::cli::{CommandLine, MonitorMode};
 use crate::tls::Registry;
 use crate::wake::Waker;
@@ -94,13 +97,16 @@ pub struct Characters {
     terminal_output: Option<ByteQueue>,
     /// What sockets speak TLS with.
     credentials: Registry,
+    /// What files of descriptor sets are.
+    descriptors: Vec<DescriptorSpec>,
     waker: Waker,
 }
 
 impl Characters {
-    pub(super) fn new(specs: &[ChardevSpec], credentials: Registry, waker: Waker) -> Self {
+    pub(super) fn new(line: &CommandLine, credentials: Registry, waker: Waker) -> Self {
         Self {
-            specs: specs.to_vec(),
+            specs: line.chardevs.clone(),
+            descriptors: line.descriptors.clone(),
             facts: Vec::new(),
             rings: Vec::new(),
             used: Vec::new(),
@@ -460,6 +466,15 @@ impl Characters {
         Ok(Box::new(backend))
     }
 
+    /// A file for output, perhaps one of a set of descriptors.
+    fn file(&self, path: &Path, append: bool) -> io::Result<FileOutput> {
+        let set = descriptor::set_of(path);
+        match self.descriptors.iter().find(|spec| Some(spec.set) == set) {
+            None => FileOutput::open(path, append),
+            Some(spec) => Ok(FileOutput::on(inherited::descriptor(spec.fd)?.into())),
+        }
+    }
+
     fn make(&mut self, label: &str, kind: &ChardevKind) -> Result<Made, LaunchError> {
         let host = |error: io::Error| LaunchError::Host {
             what: format!("chardev {label}"),
@@ -472,15 +487,15 @@ impl Characters {
                 let (input, output) = self.terminal(*signal)?;
                 (Box::new(Stream { input, output }), "stdio".into())
             }
-            ChardevKind::File { path, append } => (
-                Box::new(
-                    FileOutput::open(path, *append).map_err(|error| LaunchError::Host {
+            ChardevKind::File { path, append } => {
+                let file = self
+                    .file(path, *append)
+                    .map_err(|error| LaunchError::Host {
                         what: format!("chardev {label} at {}", path.display()),
                         error,
-                    })?,
-                ),
-                "file".into(),
-            ),
+                    })?;
+                (Box::new(file), "file".into())
+            }
             ChardevKind::Pty => {
                 let (stream, name) = pty::open(self.waker.clone()).map_err(host)?;
                 (Box::new(stream), format!("pty:{name}"))

@@ -152,7 +152,7 @@ pub fn open(line: &CommandLine, waker: &Waker) -> Result<Ends, LaunchError> {
             LaunchError::Conflict(error.to_string()).given(line.nth_given(&["object"], n))
         })?;
     }
-    let mut characters = Characters::new(&line.chardevs, credentials, waker.clone());
+    let mut characters = Characters::new(line, credentials, waker.clone());
     let SerialEnd { backend, mux } = characters.serial(line)?;
     let monitors = characters.monitors(line, mux.as_ref())?;
     let qtest = match characters.qtest(line)? {
