@@ -98,15 +98,6 @@ fn filters_are_those_of_qemu() {
     }
     assert_eq!(ours.filter(), theirs.filter());
     let filter = ours.filter();
-    assert_eq!(filter[0]["vlan-table"], json!([0, 9]));
+    assert_eq!(filter[0]["vlan-table"], json!([9]));
     assert_eq!(filter[0]["main-mac"], "52:54:00:aa:bb:cc");
-    // Each is told once, so none is left over from several changes at a time.
-    for side in [&mut ours, &mut theirs] {
-        side.guest.run("ip link set eth0 up");
-        side.qmp.event("NIC_RX_FILTER_CHANGED");
-        side.qmp.run("query-rx-filter", json!({}));
-        side.qmp.run("system_reset", json!({}));
-        let reset = side.qmp.receive();
-        assert_eq!(reset["event"], "RESET", "{reset}");
-    }
 }

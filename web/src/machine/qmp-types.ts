@@ -1211,6 +1211,15 @@ export type ObjectOptions = {
       /** A file that holds it. */
       file?: string;
     }
+  | {
+      "qom-type": "tls-creds-x509";
+      /** Whether clients need a certificate of the authorities. */
+      "verify-peer"?: boolean;
+      /** The folder that holds the certificates. */
+      dir?: string;
+      /** Which end they are for. */
+      endpoint?: QCryptoTLSCredsEndpoint;
+    }
 );
 
 /** A property of an object. */
@@ -1238,7 +1247,9 @@ export type ObjectType =
   /** Random numbers of a device of the host. */
   | "rng-random"
   /** A secret. */
-  | "secret";
+  | "secret"
+  /** Certificates for TLS. */
+  | "tls-creds-x509";
 
 /** A type of objects. */
 export interface ObjectTypeInfo {
@@ -1388,6 +1399,13 @@ export type QCryptoSecretFormat =
   /** In base64. */
   | "base64";
 
+/** Which end of a connection. */
+export type QCryptoTLSCredsEndpoint =
+  /** The one that connects. */
+  | "client"
+  /** The one that listens. */
+  | "server";
+
 /** What a client may enable when it negotiates. */
 export type QMPCapability =
   /** Out-of-band execution of commands. */
@@ -1466,6 +1484,43 @@ export type RunState =
   | "guest-panicked"
   /** Stopped while replication is under way. */
   | "colo";
+
+/** What a network card lets through to its guest. */
+export interface RxFilterInfo {
+  /** The card. */
+  name: string;
+  /** Whether everything passes, whatever else is set. */
+  promiscuous: boolean;
+  /** Frames to groups. */
+  multicast: RxState;
+  /** Frames to one address. */
+  unicast: RxState;
+  /** Tagged frames. */
+  vlan: RxState;
+  /** Whether broadcasts pass. */
+  "broadcast-allowed": boolean;
+  /** Whether the driver asked for more groups than there is room for. */
+  "multicast-overflow": boolean;
+  /** Whether the driver asked for more addresses than there is room for. */
+  "unicast-overflow": boolean;
+  /** The card's own address. */
+  "main-mac": string;
+  /** VLANs that pass. */
+  "vlan-table": number[];
+  /** Addresses that pass beside the card's own. */
+  "unicast-table": string[];
+  /** Groups that pass. */
+  "multicast-table": string[];
+}
+
+/** How frames of a kind are let through. */
+export type RxState =
+  /** Those of the table. */
+  | "normal"
+  /** None. */
+  | "none"
+  /** All. */
+  | "all";
 
 /** How an s390 processor came to its end. */
 export type S390CrashReason =
@@ -2374,6 +2429,14 @@ export interface Commands {
     arguments: Nothing;
     returns: ReplayInfo;
   };
+  /** What network cards let through. From then on the next change is told by NIC_RX_FILTER_CHANGED. */
+  "query-rx-filter": {
+    arguments: {
+      /** One card; absent for all that tell. */
+      name?: string;
+    };
+    returns: RxFilterInfo[];
+  };
   /** Tells whether the guest runs. */
   "query-status": {
     arguments: Nothing;
@@ -2576,6 +2639,13 @@ export interface Events {
   BALLOON_CHANGE: {
     /** How many bytes. */
     actual: number;
+  };
+  /** The guest changed what one of its network cards lets through: told once, until query-rx-filter asks for the new state. */
+  NIC_RX_FILTER_CHANGED: {
+    /** The card's id, if it has one. */
+    name?: string;
+    /** The card's place in the object tree. */
+    path: string;
   };
   /** A device is gone. */
   DEVICE_DELETED: {

@@ -288,13 +288,8 @@ impl E1000 {
 
     /// Where a descriptor is, for a ring whose base register is `base`.
     fn descriptor(&self, base: u64, index: u32) -> GuestPhys {
-        self.ring(base, DESCRIPTOR, index)
-    }
-
-    /// The same for descriptors of `stride` bytes.
-    fn ring(&self, base: u64, stride: u64, index: u32) -> GuestPhys {
         let start = u64::from(self.get(base)) | u64::from(self.get(base + 4)) << 32;
-        GuestPhys(start.wrapping_add(stride * u64::from(index)))
+        GuestPhys(start.wrapping_add(DESCRIPTOR * u64::from(index)))
     }
 
     /// Sends what is in the transmit ring.

@@ -164,11 +164,12 @@ impl E1000 {
             data.extend(CHECK_SEQUENCE);
         }
         let layout = self.layout(control);
-        let stride = match layout {
-            Layout::Split => express::SPLIT_DESCRIPTOR,
-            _ => DESCRIPTOR,
+        // Head and tail count 16 bytes, also where a descriptor has 32.
+        let units = match layout {
+            Layout::Split => (express::SPLIT_DESCRIPTOR / DESCRIPTOR) as u32,
+            _ => 1,
         };
-        let entries = self.get(reg::RDLEN) / stride as u32;
+        let entries = self.get(reg::RDLEN) / DESCRIPTOR as u32;
         let (head, tail) = (self.get(reg::RDH), self.get(reg::RDT));
         if entries == 0 || head >= entries || tail >= entries {
             return false;
@@ -179,14 +180,14 @@ impl E1000 {
         if room == 0 {
             return false;
         }
-        let needed = data.len().div_ceil(room) as u32;
+        let pieces = data.len().div_ceil(room) as u32;
+        let needed = pieces * units;
         if needed > free {
             return false;
         }
         for (n, bytes) in (0..).zip(data.chunks(room)) {
-            let index = (head + n) % entries;
-            let at = self.ring(reg::RDBAL, stride, index);
-            let last = n + 1 == needed;
+            let at = self.descriptor(reg::RDBAL, (head + n * units) % entries);
+            let last = n + 1 == pieces;
             let piece = Piece { bytes, tag, last };
             match layout {
                 Layout::Legacy => fill_legacy(cx, at, piece),

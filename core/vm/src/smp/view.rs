@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use ferrite_aarch64::platform::{
     BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
 };
-use ferrite_machine::trace::Trace;
+use ferrite_machine::trace::{Point, Trace};
 use ferrite_machine::{AddressMap, VirtualTime};
 use ferrite_ram::{GuestPhys, GuestRam};
 
@@ -146,6 +146,9 @@ impl Platform for View {
     }
 
     fn broadcast(&mut self, cpu: usize, maintenance: Maintenance) {
+        self.trace.tell(Point::TlbMaintenance, || {
+            format!("cpu {cpu} {maintenance:?}")
+        });
         for (_, mailbox) in self.shared.others(cpu) {
             mailbox.ask(maintenance);
             // One that sleeps sees it in time: nobody is woken.

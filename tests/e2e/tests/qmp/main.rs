@@ -9,8 +9,8 @@ mod nearly;
 mod probe;
 mod qtest;
 mod side_by_side;
-mod typed;
 mod trace;
+mod typed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

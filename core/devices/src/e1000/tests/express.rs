@@ -251,5 +251,12 @@ fn split_descriptors() {
     assert_eq!(bed.bytes(places[0], 128), jumbo[..128]);
     assert_eq!(bed.bytes(places[1], 4096), jumbo[128..4224]);
     assert_eq!(bed.bytes(places[2], 6000 - 4224), jumbo[4224..]);
-    assert_eq!(bed.get(reg::RDH), 1);
+    assert_eq!(bed.get(reg::RDH), 2, "in units of 16 bytes");
+    // The driver's tail does so, too: with one unit left there is no room.
+    bed.come(frame(MAC, 64));
+    assert_eq!(bed.get(reg::RDH), 2);
+    bed.put(ring + 32, &pointers);
+    bed.set(reg::RDT, 4);
+    assert_eq!(bed.get(reg::RDH), 4);
+    assert_eq!(bed.word(ring + 40) & 3, 3);
 }
