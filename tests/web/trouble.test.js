@@ -178,12 +178,12 @@ test("files that cannot be read are told of, and replace nothing", async () => {
     await page.getByRole("tab", { name: "Files" }).click();
     const upload = (text) => page.getByLabel("Upload files").setInputFiles({ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from(text) });
     await upload("whole");
-    await page.getByText("5 B").waitFor();
+    await page.locator(".files", { hasText: "5 B" }).waitFor();
     await page.evaluate(() => (File.prototype.arrayBuffer = () => Promise.reject(new DOMException("gone", "NotReadableError"))));
     await upload("corrupted");
     await page.getByRole("alert").filter({ hasText: "Not uploaded: a.txt has changed or is gone" }).waitFor();
     await page.getByRole("button", { name: "Look again" }).click();
-    await page.getByText("5 B").waitFor();
+    await page.locator(".files", { hasText: "5 B" }).waitFor();
     await page.goto("about:blank");
 
     await page.goto(server.url);

@@ -282,6 +282,39 @@ impl Machine {
         self.tab.page.fetches.answer(id, response);
     }
 
+    /// Says whether there is a server that carries the guest's connections.
+    pub fn relay(&self, on: bool) {
+        self.tab.page.relay.set_on(on);
+    }
+
+    /// Takes the next message to that server.
+    pub fn relay_take(&self) -> Option<Vec<u8>> {
+        self.tab.page.relay.take()
+    }
+
+    /// Hears a message of that server.
+    pub fn relay_hear(&self, message: &[u8]) {
+        self.tab.page.relay.hear(message);
+    }
+
+    /// The names of the Ethernet segments that the machine is on, as JSON.
+    pub fn segments(&self) -> String {
+        let names = self.tab.page.cables.iter().map(|cable| cable.name.as_str());
+        serde_json::Value::from_iter(names).to_string()
+    }
+
+    /// Takes the next frame for a segment, by its place among their names.
+    pub fn frame_take(&self, segment: usize) -> Option<Vec<u8>> {
+        self.tab.page.cables.get(segment)?.take()
+    }
+
+    /// Gives the machine a frame of a segment.
+    pub fn frame_give(&self, segment: usize, frame: Vec<u8>) {
+        if let Some(cable) = self.tab.page.cables.get(segment) {
+            cable.give(frame);
+        }
+    }
+
     /// Puts a file into the shared folder, in the place of one of this name.
     pub fn share_put(&self, name: &str, contents: &[u8]) -> Result<(), JsError> {
         let replaced = self.tab.page.folder.replace(&file_path(name)?, contents);

@@ -1,6 +1,5 @@
 //! The core behind a narrow interface: a machine in a worker of a page, or in a sandbox.
 //!
-//! - [`words`]: a command line as people type it, cut into words;
 //! - [`setup`]: from a command line and its files to a machine;
 //! - [`tab`]: the machine, run in slices between the worker's other tasks;
 //! - [`control`]: the machine as monitors see it;
@@ -32,4 +31,3 @@ pub mod setup;
 pub mod stream;
 pub mod tab;
 pub mod traces;
-pub mod words;

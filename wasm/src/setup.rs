@@ -9,6 +9,7 @@ use ferrite_cli::chardev::{CharTarget, ChardevKind};
 use ferrite_cli::device::{DeviceKind, DeviceSpec, NicModel, PciPlace, Place};
 use ferrite_cli::machine::CodeBackend;
 use ferrite_cli::net::{NetdevSpec, NicKind};
+use ferrite_cli::words;
 use ferrite_cli::{CliError, CommandLine, Invocation};
 use ferrite_devices::e1000::E1000;
 use ferrite_devices::pci::ports::{ConventionalBridge, RootPort};
@@ -30,10 +31,11 @@ use ferrite_vm::{BuildError, MachineConfig, PciSlot, VirtioSlot, Vm};
 
 use crate::control::{DiskFacts, Facts};
 use crate::disk::PageDisk;
+use crate::net::cable::Cable;
+use crate::net::relay::Relay;
 use crate::net::{Fetches, PageNet};
 use crate::stream::{Nowhere, PageStream};
 use crate::tab::{Host, Tab};
-use crate::words;
 
 /// First MAC address given to cards without one, as QEMU counts them.
 const FIRST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -190,8 +192,8 @@ impl Setup {
             uuid: config.uuid,
             disks: Vec::new(),
         };
-        let page = Page::default();
-        (config.virtio, config.pci) = self.devices(&host, &page, &mut facts)?;
+        let mut page = Page::default();
+        (config.virtio, config.pci) = self.devices(&host, &mut page, &mut facts)?;
         config.kernel = self.take("kernel", |line| line.kernel.clone())?;
         config.initrd = self.take("initrd", |line| line.initrd.clone())?;
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
@@ -229,7 +231,7 @@ impl Setup {
     fn devices(
         &mut self,
         host: &Host,
-        page: &Page,
+        page: &mut Page,
         facts: &mut Facts,
     ) -> Result<(Vec<VirtioSlot>, Vec<PciSlot>), SetupError> {
         let mut wiring = Wiring {
@@ -333,12 +335,16 @@ pub struct Page {
     pub fetches: Fetches,
     /// Where its disks tell of requests.
     pub trace: Trace,
+    /// Its way to the network of the page's server.
+    pub relay: Relay,
+    /// Segments that it shares with machines of other tabs.
+    pub cables: Vec<Cable>,
 }
 
 struct Wiring<'a> {
     disks: &'a mut BTreeMap<PathBuf, PageDisk>,
     host: &'a Host,
-    page: &'a Page,
+    page: &'a mut Page,
     facts: &'a mut Facts,
     cards: u8,
     mmio: Vec<VirtioSlot>,
@@ -482,7 +488,12 @@ impl Wiring<'_> {
         Ok(Box::new(device))
     }
 
-    fn network(&self, spec: &NetdevSpec) -> Result<Box<dyn NetBackend>, SetupError> {
+    fn network(&mut self, spec: &NetdevSpec) -> Result<Box<dyn NetBackend>, SetupError> {
+        if let Some(segment) = spec.multicast {
+            let cable = Cable::new(segment.to_string());
+            self.page.cables.push(cable.clone());
+            return Ok(Box::new(cable));
+        }
         let options = Options {
             restrict: spec.restrict,
             ..Options::default()
@@ -491,6 +502,7 @@ impl Wiring<'_> {
             (self.host.clock)(),
             (self.host.random)(),
             self.page.fetches.clone(),
+            self.page.relay.clone(),
         );
         Ok(Box::new(UserNet::new(Box::new(host), &options)?))
     }

@@ -2,7 +2,8 @@
 
 import { MACHINES, type MachineSpec } from "./machines";
 import type { Source } from "./protocol";
-import type { Config } from "./state";
+import { offered } from "./machine/remote";
+import type { Config, Place } from "./state";
 import { bytes, h } from "./ui/dom";
 
 const OWN_LINE = `ferrite -M virt,gic-version=3 -cpu cortex-a57 -m 512 -nographic \\
@@ -11,7 +12,7 @@ const OWN_LINE = `ferrite -M virt,gic-version=3 -cpu cortex-a57 -m 512 -nographi
 
 export function gallery(start: (config: Config, id?: string) => void): HTMLElement {
   const form = ownForm((config) => start(config));
-  const cards = MACHINES.map((spec) => card(spec, () => start({ ...spec, keep: spec.id }, spec.id), () => form.edit(spec)));
+  const cards = MACHINES.map((spec) => card(spec, (place) => start({ ...spec, keep: spec.id, place, relay: false }, spec.id), () => form.edit(spec)));
   return h(
     "main", { class: "gallery" },
     h(
@@ -24,18 +25,28 @@ export function gallery(start: (config: Config, id?: string) => void): HTMLEleme
   );
 }
 
-function card(spec: MachineSpec, start: () => void, edit: () => void): HTMLElement {
+/** Machines that live without anything of the page's own, if the server takes any. */
+async function offerServer(spec: MachineSpec, buttons: HTMLElement, start: () => void): Promise<void> {
+  if (Object.keys(spec.sources).length > 0 || / -(netdev|fsdev) /.test(spec.line) || !(await server)) return;
+  buttons.append(h("button", { onclick: start, "aria-label": `Start ${spec.title} on the server` }, "On the server"));
+}
+
+const server = offered();
+
+function card(spec: MachineSpec, start: (place: Place) => void, edit: () => void): HTMLElement {
+  const buttons = h(
+    "p", { class: "buttons" },
+    h("button", { class: "primary", onclick: () => start("tab"), "aria-label": `Start ${spec.title}` }, "Start"),
+    h("button", { onclick: edit, "aria-label": `Change ${spec.title}` }, "Change"),
+  );
+  void offerServer(spec, buttons, () => start("server"));
   return h(
     "article", { class: "card", "data-machine": spec.id },
     h("h2", {}, spec.title),
     h("p", {}, spec.about),
     h("ul", { class: "facts" }, ...spec.facts.map((fact) => h("li", {}, fact))),
     h("details", {}, h("summary", {}, "Command line"), h("pre", { tabindex: 0 }, spec.line)),
-    h(
-      "p", { class: "buttons" },
-      h("button", { class: "primary", onclick: start, "aria-label": `Start ${spec.title}` }, "Start"),
-      h("button", { onclick: edit, "aria-label": `Change ${spec.title}` }, "Change"),
-    ),
+    buttons,
   );
 }
 
@@ -45,6 +56,7 @@ function ownForm(start: (config: Config) => void): { element: HTMLElement; edit:
   const line = h("textarea", { id: "own-line", rows: 7, spellcheck: "false", autocapitalize: "off" });
   line.value = OWN_LINE;
   const keep = h("input", { type: "checkbox", id: "own-keep", checked: true });
+  const relay = h("input", { type: "checkbox", id: "own-relay" });
   const list = h("ul", { class: "files", "aria-label": "Your files" });
   const picker = h("input", { type: "file", multiple: true, id: "own-files", onchange: () => take(picker.files) });
 
@@ -71,7 +83,7 @@ function ownForm(start: (config: Config) => void): { element: HTMLElement; edit:
   );
   const submit = (event: Event) => {
     event.preventDefault();
-    start({ title: "Your machine", line: line.value, sources, hint: "", keep: keep.checked ? "own" : "" });
+    start({ title: "Your machine", line: line.value, sources, hint: "", keep: keep.checked ? "own" : "", place: "tab", relay: relay.checked });
   };
   const element = h(
     "form", { class: "own", onsubmit: submit, "aria-labelledby": "own-title" },
@@ -79,6 +91,7 @@ function ownForm(start: (config: Config) => void): { element: HTMLElement; edit:
     h("label", { for: "own-line" }, "Command line, as for QEMU"),
     line, zone,
     h("p", {}, keep, h("label", { for: "own-keep" }, " Keep changes to disks in this browser")),
+    h("p", {}, relay, h("label", { for: "own-relay" }, " Connect the guest’s network card (-netdev user) through this page’s server, if that allows it")),
     h("p", { class: "buttons" }, h("button", { class: "primary" }, "Start this machine")),
   );
   const edit = (spec: MachineSpec) => {

@@ -53,7 +53,8 @@ function show(): void {
 
 /** Goes to a machine; `id` is its name in the gallery. */
 function start(config: Config, id?: string): void {
-  const hash = id ? `#machine=${id}` : write(config);
+  const on = config.place === "server" ? "&on=server" : "";
+  const hash = id ? `#machine=${id}${on}` : write(config);
   started = id ? undefined : { hash, config };
   if (location.hash === hash) show();
   else location.hash = hash;

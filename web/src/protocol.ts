@@ -34,6 +34,8 @@ export interface StartMessage {
   guests: string;
   /** Under which name changes to disks are kept; none are if absent. */
   keep?: string;
+  /** The WebSocket of a server that carries the guest's connections; there is none if absent. */
+  relay?: string;
 }
 
 export type ToWorker =
@@ -76,6 +78,8 @@ export type FromWorker =
   | { type: "started"; disks: DiskInfo[] }
   | { type: "output"; bytes: Uint8Array<ArrayBuffer> }
   | { type: "figures"; figures: Figures }
+  /** What the machine is doing, of one that gives no figures. */
+  | { type: "state"; state: string }
   | { type: "exported"; path: string; blob: Blob }
   /** The files at the top of the shared folder. */
   | { type: "files"; files: SharedFile[] }

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod net;
 pub mod object;
 pub mod options;
+pub mod words;
 
 use std::path::PathBuf;
 

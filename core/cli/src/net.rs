@@ -1,16 +1,18 @@
 //! `-netdev`, `-nic` and `-net`.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::CliError;
 use super::device::NicModel;
 use super::keyval::{ArgError, KeyVal};
 
-/// A user-mode network, before it is set up.
+/// A network, before it is set up: a user-mode one unless it has a multicast address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetdevSpec {
     /// Its name.
     pub id: String,
+    /// The Ethernet segment of all who name this address (`socket,mcast=ADDRESS:PORT`).
+    pub multicast: Option<SocketAddrV4>,
     /// The guest reaches nothing outside.
     pub restrict: bool,
     /// Ports of the host that lead into the guest.
@@ -56,11 +58,27 @@ impl NetdevSpec {
     /// `-netdev`.
     pub fn parse(text: &str) -> Result<Self, CliError> {
         let mut kv = KeyVal::parse("netdev", text, "type")?;
-        kv.accept("type", &["user"])?;
+        let kind = kv.require("type")?;
         let id = kv.require("id")?;
-        let spec = Self::user(&mut kv, id)?;
+        let spec = match kind.as_str() {
+            "user" => Self::user(&mut kv, id)?,
+            "socket" => Self::socket(&mut kv, id)?,
+            other => return Err(kv.unsupported(format!("type={other}")).into()),
+        };
         kv.finish()?;
         Ok(spec)
+    }
+
+    fn socket(kv: &mut KeyVal, id: String) -> Result<Self, ArgError> {
+        let address: Option<SocketAddrV4> = kv.require("mcast")?.parse().ok();
+        let address = address.filter(|at| at.ip().is_multicast() && at.port() != 0);
+        let multicast = address.ok_or_else(|| kv.invalid("mcast", "a multicast ADDRESS:PORT"))?;
+        Ok(Self {
+            id,
+            multicast: Some(multicast),
+            restrict: false,
+            forwards: Vec::new(),
+        })
     }
 
     fn user(kv: &mut KeyVal, id: String) -> Result<Self, ArgError> {
@@ -86,6 +104,7 @@ impl NetdevSpec {
         let forwards = rules.iter().map(forward).collect::<Result<_, _>>()?;
         Ok(Self {
             id,
+            multicast: None,
             restrict,
             forwards,
         })
@@ -175,6 +194,17 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn segments() {
+        let spec = NetdevSpec::parse("socket,id=n0,mcast=230.0.0.1:1234").unwrap();
+        assert_eq!(spec.multicast, "230.0.0.1:1234".parse().ok());
+        for bad in ["10.0.0.1:1", "230.0.0.1", "230.0.0.1:0"] {
+            let spec = NetdevSpec::parse(&format!("socket,id=n0,mcast={bad}"));
+            assert!(spec.is_err(), "{bad}");
+        }
+        assert!(NetdevSpec::parse("socket,id=n0,listen=:1").is_err());
     }
 
     #[test]

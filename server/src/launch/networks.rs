@@ -56,6 +56,15 @@ impl Networks {
         if self.netdevs.iter().any(|netdev| netdev.spec.id == *id) {
             return Err(LaunchError::Conflict(format!("Duplicate ID '{id}'")));
         }
+        if spec.multicast.is_some() {
+            return Err(LaunchError::Host {
+                what: format!("netdev {id}"),
+                error: std::io::Error::new(
+                    std::io::ErrorKind::Unsupported,
+                    "segments by multicast are there in a browser tab only",
+                ),
+            });
+        }
         let options = Options {
             restrict: spec.restrict,
             forwards: spec.forwards.iter().map(forward).collect(),

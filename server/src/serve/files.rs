@@ -210,7 +210,7 @@ impl Files {
 }
 
 /// The file of this name below a folder; `None` for a name that leads elsewhere.
-fn below(folder: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn below(folder: &Path, name: &str) -> Option<PathBuf> {
     let name = Path::new(name);
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     name.components().all(plain).then(|| folder.join(name))

@@ -78,6 +78,12 @@ impl Request {
         pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
+    /// The same, percent-decoded; `None` too for what is not text then.
+    #[must_use]
+    pub fn decoded(&self, key: &str) -> Option<String> {
+        decode(self.parameter(key)?)
+    }
+
     /// Whether only the head of the answer is wanted.
     #[must_use]
     pub fn is_head(&self) -> bool {

@@ -4,15 +4,21 @@
 //! - [`http`]: requests and responses, as much of HTTP/1.1 as a page needs;
 //! - [`gate`]: who may ask;
 //! - [`files`]: files with ranges, compression and the headers that isolate the page;
+//! - [`vms`]: machines on the server, for pages that may have them;
+//! - [`net`]: TCP and UDP for guests in tabs, where it is allowed;
 //! - [`relay`]: native QMP clients, attached to a machine in a tab that allows it.
 
+mod conversation;
 pub mod files;
 pub mod gate;
 pub mod http;
+pub mod net;
 pub mod options;
 pub mod relay;
+pub mod vms;
 
 use std::io;
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +29,10 @@ use tokio::sync::Semaphore;
 use self::files::Files;
 use self::gate::Gate;
 use self::http::{Request, Response};
+use self::net::Net;
 use self::options::{Asked, ServeOptions};
 use self::relay::Relay;
+use self::vms::Vms;
 
 /// Connections at one time; more are turned away.
 const CONNECTIONS: usize = 256;
@@ -38,12 +46,14 @@ struct Server {
     gate: Gate,
     files: Files,
     relay: Relay,
+    vms: Vms,
+    net: Net,
 }
 
 /// Runs `ferrite serve` with these arguments until it is interrupted.
 pub fn run(args: impl IntoIterator<Item = String>) -> ExitCode {
     let result = match options::parse(args) {
-        Ok(Asked::Serve(options)) => serve(options).map_err(|error| error.to_string()),
+        Ok(Asked::Serve(options)) => serve(*options).map_err(|error| error.to_string()),
         Ok(Asked::Help(text)) => {
             print!("{text}");
             Ok(())
@@ -71,6 +81,8 @@ fn serve(options: ServeOptions) -> io::Result<()> {
         println!("http://{address}/{query}");
         let server = Arc::new(Server {
             gate: Gate::new(options.token, options.hosts),
+            net: Net::new(options.net),
+            vms: Vms::new(options.vms, options.guests.clone()),
             files: Files::new(options.page, options.guests, options.isolated)
                 .framed_by(&options.embedders),
             relay: Relay::default(),
@@ -84,14 +96,14 @@ async fn accept(listener: TcpListener, server: &Arc<Server>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => {
+            Ok((socket, peer)) => {
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                     continue;
                 };
                 let server = Arc::clone(server);
                 tokio::spawn(async move {
                     // A peer that breaks off or talks nonsense ends its own connection only.
-                    let _ = converse(&server, socket).await;
+                    let _ = converse(&server, socket, peer.ip()).await;
                     drop(place);
                 });
             }
@@ -101,7 +113,7 @@ async fn accept(listener: TcpListener, server: &Arc<Server>) {
 }
 
 /// Answers one connection's requests.
-async fn converse(server: &Server, mut socket: TcpStream) -> io::Result<()> {
+async fn converse(server: &Server, mut socket: TcpStream, peer: IpAddr) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut buffer = Vec::new();
     loop {
@@ -119,10 +131,16 @@ async fn converse(server: &Server, mut socket: TcpStream) -> io::Result<()> {
         }
         match request.path.as_str() {
             "/relay/offer" => return server.relay.offer(&request, socket).await,
+            "/vm/start" => return server.vms.start(&request, peer, socket).await,
+            "/vm/qmp" => return server.vms.qmp(&request, socket).await,
+            "/net" => return server.net.serve(&request, socket).await,
             "/relay/attach" => return server.relay.attach(&request, socket).await,
             _ => {}
         }
-        let response = server.files.answer(&request);
+        let response = match request.path.as_str() {
+            "/vm" => server.vms.describe(),
+            _ => server.files.answer(&request),
+        };
         let response = server.gate.mark(&request, response);
         response.send(&mut socket, request.is_head()).await?;
         if request.closes() {

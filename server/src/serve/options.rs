@@ -3,6 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::net::NetLimits;
+use super::net::allow::Rule;
+use super::vms::VmLimits;
+
 const HELP: &str = "\
 usage: ferrite serve [options]
 
@@ -12,6 +16,12 @@ usage: ferrite serve [options]
 -token TEXT           what a client has to know; needed beyond loopback
 -host NAME            another name by which clients may address the server
 -embed ORIGIN         a site whose pages may show this one in a frame, such as https://a.example
+-machines COUNT       machines that pages may have on this server at one time; none unless given
+-machines-each COUNT  of those, for one client address (2)
+-machine-memory MIB   memory of each at most (1024)
+-net HOST:PORT        what guests in pages may reach by TCP and UDP through this server, each of
+                      them '*' for any; nothing unless given
+-net-rate KIB         KiB per second that each page may move so (1024)
 -no-isolation         without the headers that give the page threads
 
 It prints the page's address and serves until it is interrupted.
@@ -26,7 +36,7 @@ const MIN_TOKEN: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked {
     /// To serve.
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// This text.
     Help(&'static str),
 }
@@ -46,6 +56,10 @@ pub struct ServeOptions {
     pub hosts: Vec<String>,
     /// Sites whose pages may show this one in a frame.
     pub embedders: Vec<String>,
+    /// Machines that pages may have on this server.
+    pub vms: VmLimits,
+    /// What guests in pages may reach through this server.
+    pub net: NetLimits,
     /// Whether the page gets the headers that isolate it.
     pub isolated: bool,
 }
@@ -62,6 +76,12 @@ pub enum OptionError {
     /// An address that cannot be read.
     #[error("-listen {0}: not an address and a port, such as 127.0.0.1:8642")]
     Address(String),
+    /// A count that is not one.
+    #[error("{0} {1}: not a number")]
+    Count(String, String),
+    /// A host and port that are none.
+    #[error("-net {0}: not HOST:PORT, such as deb.debian.org:80 or *:443")]
+    Rule(String),
     /// A site that is not one.
     #[error("-embed {0}: not an origin, such as https://a.example")]
     Origin(String),
@@ -82,6 +102,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
         token: None,
         hosts: Vec::new(),
         embedders: Vec::new(),
+        vms: VmLimits::default(),
+        net: NetLimits::default(),
         isolated: true,
     };
     let mut args = args.into_iter();
@@ -101,6 +123,21 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
             "token" => options.token = Some(token(argument()?)?),
             "host" => options.hosts.push(argument()?),
             "embed" => options.embedders.push(origin(argument()?)?),
+            "machines" => options.vms.machines = count(&option, argument()?)?,
+            "machines-each" => options.vms.per_client = count(&option, argument()?)?,
+            "machine-memory" => {
+                let mib = count(&option, argument()?)? as u64;
+                options.vms.memory = mib.saturating_mul(1 << 20);
+            }
+            "net" => {
+                let text = argument()?;
+                let rule = Rule::parse(&text).ok_or(OptionError::Rule(text))?;
+                options.net.rules.push(rule);
+            }
+            "net-rate" => {
+                let kib = count(&option, argument()?)? as u64;
+                options.net.rate = kib.saturating_mul(1 << 10);
+            }
             "no-isolation" => options.isolated = false,
             "h" | "help" => return Ok(Asked::Help(HELP)),
             _ => return Err(OptionError::Unknown(option)),
@@ -109,13 +146,18 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
     if !options.listen.ip().is_loopback() && options.token.is_none() {
         return Err(OptionError::NeedsToken(options.listen));
     }
-    Ok(Asked::Serve(options))
+    Ok(Asked::Serve(Box::new(options)))
 }
 
 fn token(text: String) -> Result<String, OptionError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let good = text.len() >= MIN_TOKEN && text.bytes().all(plain);
     good.then_some(text).ok_or(OptionError::Token)
+}
+
+fn count(option: &str, text: String) -> Result<usize, OptionError> {
+    text.parse()
+        .map_err(|_| OptionError::Count(option.to_owned(), text))
 }
 
 /// An origin that may stand in a header.

@@ -157,7 +157,7 @@ impl Relay {
 }
 
 /// Answers a WebSocket's handshake (RFC 6455, section 4.2.2).
-async fn upgrade(
+pub(super) async fn upgrade(
     request: &Request,
     mut socket: TcpStream,
 ) -> io::Result<WebSocketStream<TcpStream>> {

@@ -1,12 +1,16 @@
 //! The network of a page. It has no sockets; it can `fetch`.
 //!
 //! - [`names`]: names that the guest asks for get addresses of our own choice;
-//! - [`http`]: a connection to port 80 of such an address becomes a `fetch`.
+//! - [`http`]: a connection to port 80 of such an address becomes a `fetch`;
+//! - [`relay`]: connections and datagrams by way of the page's server, if there is one that does that;
+//! - [`cable`]: an Ethernet segment with machines of other tabs.
 //!
 //! Anything else is refused. What the page may fetch is the browser's to say (CORS).
 
+pub mod cable;
 pub mod http;
 pub mod names;
+pub mod relay;
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +22,8 @@ use ferrite_machine::clock::HostClock;
 use ferrite_net::host::{HostListener, HostNet, HostPing, HostTcp, HostUdp};
 
 use self::http::HttpConnection;
-use self::names::{NameServer, Names};
+use self::names::Names;
+use self::relay::{Relay, RelayUdp};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// Where name servers listen.
@@ -27,6 +32,8 @@ const DNS_PORT: u16 = 53;
 const HTTP_PORT: u16 = 80;
 /// The address that stands for the page's name server.
 const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 18, 0, 1), DNS_PORT);
+/// Names that mean the server of the page, whose web pages are fetched in any case.
+const PAGE_NAMES: [&str; 3] = ["page", "page.local", "127.0.0.1"];
 /// Fetches that wait at most.
 const MAX_FETCHES: usize = 64;
 
@@ -104,17 +111,25 @@ pub struct PageNet {
     random: Box<dyn RandomSource>,
     names: Names,
     fetches: Fetches,
+    relay: Relay,
 }
 
 impl PageNet {
-    /// A network that keeps time by `clock` and has its requests fetched through `fetches`.
+    /// A network that keeps time by `clock`, has its requests fetched through `fetches`, and sends
+    /// the rest by `relay` while that is on.
     #[must_use]
-    pub fn new(clock: Box<dyn HostClock>, random: Box<dyn RandomSource>, fetches: Fetches) -> Self {
+    pub fn new(
+        clock: Box<dyn HostClock>,
+        random: Box<dyn RandomSource>,
+        fetches: Fetches,
+        relay: Relay,
+    ) -> Self {
         Self {
             clock,
             random,
             names: Names::default(),
             fetches,
+            relay,
         }
     }
 }
@@ -135,11 +150,15 @@ impl HostNet for PageNet {
     }
 
     fn tcp_connect(&mut self, to: SocketAddrV4) -> io::Result<Box<dyn HostTcp>> {
+        let name = self.names.name_of(*to.ip());
+        let host = name.unwrap_or_else(|| to.ip().to_string());
+        let fetched = to.port() == HTTP_PORT && PAGE_NAMES.contains(&host.as_str());
+        if self.relay.is_on() && !fetched {
+            return Ok(Box::new(self.relay.connect(&host, to.port())?));
+        }
         if to.port() != HTTP_PORT {
             return refused();
         }
-        let name = self.names.name_of(*to.ip());
-        let host = name.unwrap_or_else(|| to.ip().to_string());
         Ok(Box::new(HttpConnection::new(host, self.fetches.clone())))
     }
 
@@ -148,7 +167,8 @@ impl HostNet for PageNet {
     }
 
     fn udp_bind(&mut self, _at: SocketAddrV4) -> io::Result<Box<dyn HostUdp>> {
-        Ok(Box::new(NameServer::new(self.names.clone())))
+        let (relay, names) = (self.relay.clone(), self.names.clone());
+        Ok(Box::new(RelayUdp::new(relay, names)))
     }
 
     fn ping(&mut self, _to: Ipv4Addr) -> io::Result<Box<dyn HostPing>> {

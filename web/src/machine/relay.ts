@@ -1,6 +1,7 @@
 // Lets native QMP clients in, through the server that this page came from.
 
 import { copy, h } from "../ui/dom";
+import { server } from "./link";
 
 /** Bytes of a token. */
 const TOKEN = 16;
@@ -35,7 +36,7 @@ export class RelayPanel {
       );
       return;
     }
-    const address = new URL(`relay/attach?offer=${token}`, this.server()).href;
+    const address = new URL(`relay/attach?offer=${token}`, server()).href;
     const copyButton = h("button", { onclick: () => void copy(address, copyButton) }, "Copy address");
     this.element.replaceChildren(
       about,
@@ -48,16 +49,9 @@ export class RelayPanel {
     );
   }
 
-  private server(): string {
-    const url = new URL(".", location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    url.hash = "";
-    return url.href;
-  }
-
   private allow(): void {
     const token = [...crypto.getRandomValues(new Uint8Array(TOKEN))].map((b) => b.toString(16).padStart(2, "0")).join("");
-    const socket = new WebSocket(new URL(`relay/offer?offer=${token}`, this.server()));
+    const socket = new WebSocket(new URL(`relay/offer?offer=${token}`, server()));
     this.socket = socket;
     socket.onopen = () => {
       this.show(token);

@@ -1,12 +1,13 @@
 // The page's end of a machine's worker.
 
 import type { FromWorker, StartMessage, ToWorker } from "../protocol";
+import type { Link } from "./link";
 
 /** Seconds after which a worker that says nothing is missed; a machine at work says something twice a second. */
 const PATIENCE = 15;
 
 /** A worker with a machine in it. */
-export class Session {
+export class Session implements Link {
   private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module", name: "machine" });
   private readonly watch: ReturnType<typeof setInterval>;
   /** Seconds since the worker was last heard of. */
@@ -33,14 +34,12 @@ export class Session {
     this.worker.postMessage(message, transfer);
   }
 
-  /** Opens a QMP conversation; JSON texts go both ways over the port. */
   qmp(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     this.attach(port2);
     return port1;
   }
 
-  /** Lets whoever has the other end of this port talk QMP. */
   attach(port: MessagePort): void {
     this.tell({ type: "qmp", port }, [port]);
   }

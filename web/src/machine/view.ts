@@ -13,6 +13,8 @@ import { Qmp } from "./qmp";
 import { RelayPanel } from "./relay";
 import { Screen } from "./terminal";
 import { Session } from "./session";
+import { type Link, server } from "./link";
+import { RemoteSession } from "./remote";
 import { TracesPanel } from "./traces";
 
 /** The common actions: label, QMP command. */
@@ -22,7 +24,7 @@ const ACTIONS: [string, string][] = [
 
 export class MachineView {
   readonly element: HTMLElement;
-  private session: Session;
+  private session: Link;
   private qmp: Qmp;
   private console: QmpConsole;
   private readonly screen = new Screen((bytes) => this.session.tell({ type: "input", bytes }));
@@ -51,7 +53,7 @@ export class MachineView {
     const bar = h(
       "div", { class: "machine-bar" },
       isEmbedded() ? null : h("button", { class: "quiet", onclick: leave }, "← Machines"),
-      h("h1", {}, config.title), this.state, this.remote,
+      h("h1", {}, config.title), config.place === "server" ? h("span", { class: "badge" }, "on the server") : null, this.state, this.remote,
       h("div", { class: "actions", role: "toolbar", "aria-label": "Machine" }, ...actions),
     );
     const side = tabs("Machine", [
@@ -70,10 +72,11 @@ export class MachineView {
   }
 
   /** Starts the machine, at first or again. */
-  private boot(): [Session, Qmp, QmpConsole] {
-    const { line, sources, keep } = this.config;
+  private boot(): [Link, Qmp, QmpConsole] {
+    const { line, sources, keep, place, relay } = this.config;
     const guests = new URL("guests/", new URL(".", location.href)).href;
-    this.session = new Session({ line, sources, guests, ...(keep && { keep }) }, (message) => this.hear(message));
+    const hear = (message: FromWorker) => this.hear(message);
+    this.session = place === "server" ? new RemoteSession(line, hear) : new Session({ line, sources, guests, ...(keep && { keep }), ...(relay && { relay: new URL("net", server()).href }) }, hear);
     this.qmp = new Qmp(this.session.qmp());
     this.console = new QmpConsole(this.qmp);
     this.consoleBox.replaceChildren(this.console.element);
@@ -139,6 +142,8 @@ export class MachineView {
       case "figures":
         this.setState(message.figures.state);
         return this.figures.show(message.figures);
+      case "state":
+        return this.setState(message.state);
       case "traced":
         return this.traces.told(message.traced);
       case "files":

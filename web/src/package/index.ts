@@ -22,6 +22,8 @@ export interface MachineOptions {
   guests?: string | URL;
   /** Under which name changes to disks are kept in this browser; none are if absent. */
   keep?: string;
+  /** The WebSocket (`…/net`) of a `ferrite serve -net …` that carries the guest's connections. */
+  relay?: string | URL;
 }
 
 /** What a machine tells, by the names that {@link Machine.on} takes. */
@@ -69,9 +71,9 @@ export class Machine {
   private over = false;
 
   /** Downloads what the command line names, and starts the machine. */
-  constructor({ line, files = {}, guests = ".", keep }: MachineOptions) {
+  constructor({ line, files = {}, guests = ".", keep, relay }: MachineOptions) {
     const sources = Object.fromEntries(Object.entries(files).map(([name, file]) => [name, source(file)]));
-    const start = { line, sources, guests: new URL(guests, document.baseURI).href, ...(keep && { keep }) };
+    const start = { line, sources, guests: new URL(guests, document.baseURI).href, ...(keep && { keep }), ...(relay && { relay: String(relay) }) };
     this.session = new Session(start, (message) => this.hear(message));
     this.started = new Promise((resolve, reject) => {
       this.once("started", resolve);

@@ -8,6 +8,7 @@ import { readWhole, sourceOf } from "./files";
 import { provideModules } from "./modules";
 import { pumpFetches } from "./network";
 import { Overlay, canKeep } from "./overlay";
+import { NetRelay, Segments, connectRelay } from "./relay";
 import wasm from "../wasm/ferrite_bg.wasm?url";
 
 /** Milliseconds that the guest runs before messages are looked at. */
@@ -43,6 +44,8 @@ class Run {
   /** When this worker last did something. */
   private awake = performance.now();
   readonly disks: Disks;
+  private readonly segments: Segments;
+  private readonly relay: NetRelay | undefined;
   /** A conversation of our own, to stop the machine when a disk fails. */
   private readonly own: number;
 
@@ -50,6 +53,7 @@ class Run {
     private readonly machine: Machine,
     disks: OpenDisk[],
     private readonly memory: WebAssembly.Memory,
+    relay: WebSocket | undefined,
   ) {
     this.turns.port1.onmessage = () => {
       this.scheduled = false;
@@ -66,6 +70,10 @@ class Run {
         tell({ type: "trouble", path, text });
       },
     );
+    const news = () => this.kick();
+    this.segments = new Segments(machine, news);
+    const lost = () => tell({ type: "notice", text: "the server has ended the guest's way to the network" });
+    this.relay = relay && new NetRelay(machine, relay, news, lost);
     setInterval(() => this.figures(), FIGURES_MS);
     this.kick();
   }
@@ -179,6 +187,8 @@ class Run {
     }
     this.disks.pump();
     pumpFetches(this.machine, () => this.kick());
+    this.segments.pump();
+    this.relay?.pump();
   }
 
   private figures(): void {
@@ -229,9 +239,13 @@ async function start(message: StartMessage): Promise<Run> {
     disks.push({ path: need.path, storage });
     infos.push({ path: need.path, size: storage.size, readOnly, kept: keep });
   }
+  const relay = message.relay === undefined ? undefined : await connectRelay(message.relay).catch((error: unknown) => {
+    tell({ type: "notice", text: `the guest has no way to the network: ${textOf(error)}` });
+    return undefined;
+  });
   const machine = setup.build();
   tell({ type: "started", disks: infos });
-  return new Run(machine, disks, memory);
+  return new Run(machine, disks, memory, relay);
 }
 
 let run: Promise<Run> | undefined;
