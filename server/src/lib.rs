@@ -12,7 +12,7 @@
 //! - [`serve`]: the playground's page, and the relay to machines in browser tabs;
 //! - `sandbox` (a feature): machines inside WebAssembly, for guests that nobody vouches for;
 //! - [`attach`]: a monitor behind a WebSocket on a socket of this host;
-//! - [`clock`], [`wake`], [`signals`]: time, sleep and interruption.
+//! - [`clock`], [`signals`] and `wake`: time, interruption and sleep.
 
 #![forbid(unsafe_code)]
 

@@ -6,7 +6,7 @@
 //! conversation, a JSON text per message; who knows the ID may have one.
 //!
 //! A command line names files of the guests' folder only, and nothing of the server's network. The
-//! same holds for QMP: a command that could name more ([`conversation`]) is refused here.
+//! same holds for QMP: a command that could name more (see `conversation`) is refused here.
 
 use std::collections::HashMap;
 use std::io::{self, Read};

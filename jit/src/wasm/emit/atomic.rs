@@ -10,7 +10,6 @@ use wasm_encoder::{BlockType, ValType};
 use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
 
 use super::super::layout::{Callee, What};
-use super::wide::NONE;
 use super::{BLOCK, CONTEXT, Emitter};
 
 impl Emitter<'_> {
