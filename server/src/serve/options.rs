@@ -80,7 +80,7 @@ pub enum OptionError {
     #[error("{0} {1}: not a number")]
     Count(String, String),
     /// A host and port that are none.
-    #[error("-net {0}: not HOST:PORT, such as deb.debian.org:80 or *:443")]
+    #[error("-net {0}: not HOST:PORT, such as example.org:80 or *:443")]
     Rule(String),
     /// A site that is not one.
     #[error("-embed {0}: not an origin, such as https://a.example")]
