@@ -6,6 +6,7 @@
 //!
 //! - [`host`]: the sockets, as traits that the host implements;
 //! - [`address`]: who is who;
+//! - [`relayed`]: messages to a server that has the sockets for a page;
 //! - [`UserNet`]: the network, a [`ferrite_machine::backend::NetBackend`].
 //!
 //! A frame of the guest goes through `link` (Ethernet, ARP) and `fragment` to `dhcp`, `icmp`,
@@ -21,6 +22,7 @@ mod fragment;
 pub mod host;
 mod icmp;
 mod link;
+pub mod relayed;
 mod tcp;
 mod udp;
 mod udp_packet;

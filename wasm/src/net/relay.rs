@@ -1,5 +1,5 @@
-//! TCP and UDP by way of the page's server, where that allows it. `server/src/serve/net` says what
-//! the messages are.
+//! TCP and UDP by way of the page's server, where that allows it. [`ferrite_net::relayed`] says
+//! what the messages are.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -7,12 +7,11 @@ use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_net::host::{HostTcp, HostUdp, TcpStatus};
+use ferrite_net::relayed::{CLOSE, CREDIT, DATA, END, HEADER, OPEN_TCP, OPEN_UDP, OPENED, WINDOW};
 
 use super::names::{NameServer, Names};
 use super::{DNS_PORT, RESOLVER};
 
-/// Bytes of a TCP flow that are on their way in one direction.
-const WINDOW: usize = 256 << 10;
 /// Bytes that are sent in one message.
 const CHUNK: usize = 16 << 10;
 /// Messages to the server that wait for the worker; then the guest's connections wait.
@@ -21,17 +20,6 @@ const BACKLOG: usize = 1024;
 const FLOWS: usize = 64;
 /// Datagrams of a flow that wait for the guest.
 const DATAGRAMS: usize = 64;
-/// Bytes before what belongs to a message.
-const HEADER: usize = 5;
-
-const OPEN_TCP: u8 = 1;
-const OPEN_UDP: u8 = 2;
-const DATA: u8 = 3;
-const END: u8 = 4;
-const CLOSE: u8 = 5;
-const OPENED: u8 = 6;
-const CREDIT: u8 = 7;
-
 enum Arrived {
     /// Of TCP.
     Bytes(VecDeque<u8>),

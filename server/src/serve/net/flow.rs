@@ -12,7 +12,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{CLOSE, CREDIT, DATA, END, OPENED, Shared, WINDOW};
+use ferrite_net::relayed::{CLOSE, CREDIT, DATA, END, OPENED, WINDOW};
+
+use super::Shared;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;

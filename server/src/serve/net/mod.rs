@@ -1,19 +1,6 @@
 //! TCP and UDP for guests in browser tabs, whose pages have no sockets.
 //!
-//! A page opens `/net` and sends binary messages: a byte that says what it is, the number of a flow
-//! (little-endian, 32 bits), and what belongs to it. The page chooses the numbers.
-//!
-//! | message | byte | from | what follows |
-//! |---|---|---|---|
-//! | open TCP | 1 | page | port (little-endian, 16 bits), name or address |
-//! | open UDP | 2 | page | the same; datagrams to and from this peer |
-//! | data | 3 | both | bytes, or one datagram |
-//! | end | 4 | both | no more bytes come from this side |
-//! | close | 5 | both | the flow is gone; from the server: why |
-//! | opened | 6 | server | |
-//! | credit | 7 | both | bytes (little-endian, 32 bits) of TCP that were passed on |
-//!
-//! Neither side sends more bytes of TCP than [`WINDOW`] and what it has credit for.
+//! A page opens `/net` and sends the binary messages of [`ferrite_net::relayed`].
 
 pub mod allow;
 mod flow;
@@ -22,6 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use ferrite_net::relayed::{CLOSE, CREDIT, DATA, END, HEADER, OPEN_TCP, OPEN_UDP};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
@@ -32,25 +20,12 @@ use self::flow::{Flow, Order};
 use super::http::{Request, Response};
 use super::relay::upgrade;
 
-/// Bytes of a TCP flow that are on their way in one direction.
-pub const WINDOW: usize = 256 << 10;
 /// Pages at one time.
 const PAGES: usize = 32;
 /// Flows of one page.
 const FLOWS: usize = 64;
 /// Messages on their way to a page.
 const BACKLOG: usize = 64;
-/// Bytes before what belongs to a message.
-const HEADER: usize = 5;
-
-const OPEN_TCP: u8 = 1;
-const OPEN_UDP: u8 = 2;
-const DATA: u8 = 3;
-const END: u8 = 4;
-const CLOSE: u8 = 5;
-const OPENED: u8 = 6;
-const CREDIT: u8 = 7;
-
 /// What may be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetLimits {
