@@ -127,9 +127,7 @@ impl Engine {
             vcpus: Vec::new(),
             writes: 0,
             scratch: Scratch::default(),
-            host: Host {
-                fma: is_x86_feature_detected!("fma"),
-            },
+            host: Host::detect(),
             stats: Stats::default(),
             compile_time: Duration::ZERO,
             watcher: None,

@@ -11,6 +11,7 @@
 mod access;
 mod atomic;
 mod control;
+mod crypto;
 mod edges;
 mod flags;
 mod float;
@@ -242,6 +243,24 @@ pub(super) struct Emitter<'a> {
 pub(super) struct Host {
     /// Fused multiply-add.
     pub fma: bool,
+    /// Rounds of AES.
+    pub aes: bool,
+    /// Products of polynomials over {0, 1}.
+    pub pclmul: bool,
+    /// Rounds of SHA-1 and SHA-256.
+    pub sha: bool,
+}
+
+impl Host {
+    /// This host's.
+    pub(super) fn detect() -> Self {
+        Self {
+            fma: is_x86_feature_detected!("fma"),
+            aes: is_x86_feature_detected!("aes"),
+            pclmul: is_x86_feature_detected!("pclmulqdq"),
+            sha: is_x86_feature_detected!("sha"),
+        }
+    }
 }
 
 /// Buffers kept from one region to the next, for their allocations.

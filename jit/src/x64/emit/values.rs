@@ -460,6 +460,13 @@ impl Emitter<'_> {
         register
     }
 
+    /// A register for the vector result `d` of an operation that is still to come.
+    pub(super) fn vector_result_apart(&mut self, d: Vector) -> u8 {
+        let register = self.empty_vector();
+        self.vectors.place(d.0, register);
+        register
+    }
+
     /// Takes the home of a global that is about to change.
     fn take_vector_home(&mut self, home: u8, global: u16) {
         if self.vectors.global_in(home) == global {

@@ -23,7 +23,7 @@ impl Emitter<'_> {
         let inline = match op {
             WideOp::Lanes(op) => self.lanes(op, shape, imm, o),
             WideOp::Float(op) => self.float(op, shape, imm, o),
-            WideOp::Crypto(_) => false,
+            WideOp::Crypto(op) => self.crypto(op, imm, o),
         };
         if !inline {
             self.by_function(op, shape, imm, o);
