@@ -45,6 +45,16 @@ const LEASE: &str = include_str!("lease.sh");
 
 /// The archive, in cpio's `newc` format.
 pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
+    let modules = Modules::find(kernel_package)?.load_order(&MODULES)?;
+    archive(busybox, &modules)
+}
+
+/// The same for a kernel that needs no modules, of any architecture.
+pub fn without_modules(busybox: &Path) -> Result<Vec<u8>> {
+    archive(busybox, &[])
+}
+
+fn archive(busybox: &Path, modules: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for dir in [
         "bin",
@@ -71,14 +81,14 @@ pub fn build(busybox: &Path, kernel_package: &Path) -> Result<Vec<u8>> {
         LEASE.as_bytes(),
     )?;
     let mut order = String::new();
-    for (name, module) in Modules::find(kernel_package)?.load_order(&MODULES)? {
-        order.push_str(&name);
+    for (name, module) in modules {
+        order.push_str(name);
         order.push('\n');
         archive.add(
             &format!("lib/modules/{name}.ko"),
             Kind::Regular,
             0o644,
-            &module,
+            module,
         )?;
     }
     archive.add("lib/modules/order", Kind::Regular, 0o644, order.as_bytes())?;

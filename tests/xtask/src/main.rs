@@ -25,7 +25,8 @@ usage: cargo xtask COMMAND
   playground   build the page that runs machines in a browser tab, and serve it with its guests;
                with --terminal boot the demo guest in this terminal, with QMP on a WebSocket
   test         install what the tests need and run all of them
-  bench        print ratios against QEMU; with wasm, of the browser's core against the program
+  bench        print ratios against QEMU; with wasm, of the browser's core against the program;
+               with browser, of the page against v86
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
   artefact     build what the WebAssembly back end's tests run
   web          build the page and go through it in a browser
@@ -51,7 +52,8 @@ fn main() -> Result<()> {
         Some("bench") => match args.get(1).map(String::as_str) {
             None => bench::run_all(),
             Some("wasm") => bench::run_wasm(),
-            Some(other) => bail!("bench takes wasm or nothing, not {other}"),
+            Some("browser") => bench::run_browser(),
+            Some(other) => bail!("bench takes wasm, browser or nothing, not {other}"),
         },
         Some("guests") => {
             let fetched = guests::fetch()?;

@@ -79,7 +79,20 @@ fn install_packages(folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the page and goes through it in a browser. Takes the release build of `ferrite`.
+/// Builds the page, `ferrite`, and what drives a browser.
+pub fn prepare_browser() -> Result<()> {
+    apt::install(&BUILD_TOOLS)?;
+    apt::install(&BROWSER)?;
+    build()?;
+    guests()?;
+    run(
+        "cargo",
+        ["build", "--quiet", "--release", "--package", "ferrite"],
+    )?;
+    install_packages("tests/web")
+}
+
+/// Builds the page and goes through it in a browser.
 pub fn test() -> Result<()> {
     apt::install(&BUILD_TOOLS)?;
     apt::install(&BROWSER)?;
@@ -87,14 +100,8 @@ pub fn test() -> Result<()> {
         progress("left out: the page's tests need node, npm and chromium");
         return Ok(());
     }
-    build()?;
+    prepare_browser()?;
     package()?;
-    guests()?;
-    run(
-        "cargo",
-        ["build", "--quiet", "--release", "--package", "ferrite"],
-    )?;
-    install_packages("tests/web")?;
     progress("going through the page in a browser");
     run_in("tests/web", "npm", ["test", "--silent"])
 }

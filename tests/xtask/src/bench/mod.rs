@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: ratios against QEMU, measured in turn in one run; `cargo xtask bench wasm`:
-//! the browser's core beside the program.
+//! the browser's core beside the program; `cargo xtask bench browser`: the page beside v86.
 
 mod boot;
+mod browser;
 mod process;
 mod qmp;
 mod wasm;
@@ -47,6 +48,12 @@ pub fn run_wasm() -> Result<()> {
     crate::wasm::build_module()?;
     build()?;
     wasm::compare(&guests::fetch_demo()?)
+}
+
+/// Measures the page in a browser.
+pub fn run_browser() -> Result<()> {
+    crate::web::prepare_browser()?;
+    browser::compare()
 }
 
 fn build() -> Result<()> {
