@@ -51,6 +51,6 @@ pub use op::{
     IndirectKind, Int, Mem, Op, Order, Region, Sign, Size, Target, Terminator, UnOp, Value,
     VecGlobal, Vector, Width,
 };
-pub use state::{TLB_ENTRIES, TlbEntry, VcpuBlock, slot};
+pub use state::{TLB_ENTRIES, TLB_INDEX, TLB_INDEX_SHIFT, TlbEntry, VcpuBlock, slot};
 pub use text::ParseError;
 pub use verify::verify;

@@ -4,7 +4,7 @@
 //! base register + displacement: first [`slot::COUNT`] 64-bit slots, then the read and the write
 //! half of the translation look-aside buffer (TLB).
 
-use ferrite_ram::{GuestRam, GuestVirt, PAGE_SIZE, RamOffset};
+use ferrite_ram::{GuestRam, GuestVirt, PAGE_BITS, PAGE_SIZE, RamOffset};
 
 /// Numbers of the slots that this crate gives a meaning. The others belong to the guest front end
 /// (from [`FIRST_GUEST`](slot::FIRST_GUEST)) and to the interpreter
@@ -64,7 +64,13 @@ pub mod slot {
 }
 
 /// Entries in each half of the TLB. Entry `n` serves pages whose number is `n` modulo this.
-pub const TLB_ENTRIES: usize = 4096;
+pub const TLB_ENTRIES: usize = 16384;
+
+/// Bits of a virtual address, shifted right by [`TLB_INDEX_SHIFT`], that are the offset of its entry
+/// in each half of the TLB.
+pub const TLB_INDEX: u64 = ((TLB_ENTRIES - 1) * size_of::<TlbEntry>()) as u64;
+/// How far an address is to be shifted for [`TLB_INDEX`]: its page number times an entry's size.
+pub const TLB_INDEX_SHIFT: u32 = PAGE_BITS - size_of::<TlbEntry>().ilog2();
 
 /// Bits of a tag below the page number: the translation context.
 pub const CONTEXT_MASK: u64 = PAGE_SIZE - 1;

@@ -217,9 +217,8 @@ impl CpuCore {
     }
 
     /// Keeps stores away from a page that code was taken from.
-    pub(super) fn protect_code(block: &mut VcpuBlock, at: RamOffset) {
-        let page = at.page();
-        Mmu::drop_writes(block, page);
+    pub(super) fn protect_code(&self, block: &mut VcpuBlock, at: RamOffset) {
+        self.mmu.drop_writes(block, at.page());
     }
 
     pub(super) fn start_run(&mut self, allowance: u64) {

@@ -238,7 +238,7 @@ impl Env for CpuEnv<'_> {
     }
 
     fn protect_code(&mut self, cpu: &mut VcpuBlock, at: RamOffset) {
-        CpuCore::protect_code(cpu, at);
+        self.core.protect_code(cpu, at);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod regime;
 pub mod spaces;
 pub mod walk;
 
+mod filter;
 mod large;
 mod physical;
 
@@ -24,6 +25,7 @@ use crate::features::Features;
 use crate::platform::{Maintenance, PhysPage, Platform};
 use crate::state;
 use fault::{Fault, FaultKind};
+use filter::PageFilter;
 use large::LargePages;
 use physical::PhysicalPages;
 use regime::{Controls, Regime};
@@ -92,9 +94,12 @@ struct Cached {
     mapping: Mapping,
 }
 
-const WALKS: usize = 1024;
-/// Bits of the filter over pages that code was fetched from.
-const FETCH_FILTER: usize = 1 << 16;
+const WALKS: usize = 8192;
+
+/// The number of the page of `va`, the same whatever the address is tagged with.
+fn page_number(va: u64) -> u64 {
+    va >> 12 & 0xfff_ffff_ffff
+}
 
 /// The memory management unit of one CPU.
 pub struct Mmu {
@@ -115,7 +120,9 @@ pub struct Mmu {
     physical: PhysicalPages,
     large: LargePages,
     /// Pages that code was fetched from since `changes` last moved.
-    fetched: Box<[u64]>,
+    fetched: PageFilter,
+    /// Pages of the arena that write entries were made for since the last flush.
+    written: PageFilter,
     /// Counts what may have moved code without a change of context.
     changes: u64,
 }
@@ -149,7 +156,8 @@ impl Mmu {
             walks: vec![unused; WALKS].into_boxed_slice(),
             physical: PhysicalPages::default(),
             large: LargePages::default(),
-            fetched: vec![0; FETCH_FILTER / 64].into_boxed_slice(),
+            fetched: PageFilter::default(),
+            written: PageFilter::default(),
             changes: 0,
         }
     }
@@ -243,6 +251,7 @@ impl Mmu {
     /// Drops every translation. The context slots are stale until [`Self::update`].
     pub fn flush(&mut self, block: &mut VcpuBlock) {
         block.flush_tlb();
+        self.written.clear();
         self.spaces.clear();
         self.assigned = None;
         self.known_controls.clear();
@@ -255,7 +264,7 @@ impl Mmu {
 
     fn code_moved(&mut self) {
         self.changes += 1;
-        self.fetched.fill(0);
+        self.fetched.clear();
     }
 
     /// Flushes if the physical memory map is not the one that translations were made under.
@@ -314,21 +323,10 @@ impl Mmu {
             }
         }
         if log2_size > 16
-            || (0..pages as u64).any(|n| self.was_fetched((va & mask) + n * PAGE_SIZE))
+            || (0..pages as u64).any(|n| self.fetched.may_contain(page_number(va & mask) + n))
         {
             self.code_moved();
         }
-    }
-
-    fn fetch_bit(va: u64) -> (usize, u64) {
-        let page = va >> 12 & 0xfff_ffff_ffff;
-        let hash = (page ^ page >> 16) as usize & (FETCH_FILTER - 1);
-        (hash / 64, 1 << (hash % 64))
-    }
-
-    fn was_fetched(&self, va: u64) -> bool {
-        let (word, bit) = Self::fetch_bit(va);
-        self.fetched[word] & bit != 0
     }
 
     /// Translates `va` for `access`, checking permissions.
@@ -340,8 +338,7 @@ impl Mmu {
         access: Access,
     ) -> Result<Mapping, Fault> {
         if access.kind == Kind::Fetch {
-            let (word, bit) = Self::fetch_bit(va);
-            self.fetched[word] |= bit;
+            self.fetched.insert(page_number(va));
         }
         let high = Regime::half_of(va);
         let closed = self.regime.enabled && self.regime.halves[high].closed_to_el0;
@@ -426,7 +423,7 @@ impl Mmu {
     /// Makes the inline look-up find the RAM page `ram` for accesses to `va`. `mapping` is the
     /// translation and `unprivileged` says that the access was made with EL0's rights from EL1.
     pub fn fill(
-        &self,
+        &mut self,
         block: &mut VcpuBlock,
         va: GuestVirt,
         ram: RamOffset,
@@ -448,6 +445,7 @@ impl Mmu {
         let index = VcpuBlock::tlb_index(va);
         let entry = TlbEntry::new(va, ram, context);
         if fill.write {
+            self.written.insert(ram.0 / PAGE_SIZE);
             block.tlb_write[index] = entry;
         } else {
             block.tlb_read[index] = entry;
@@ -455,10 +453,12 @@ impl Mmu {
     }
 
     /// Drops write entries that lead to the arena page `page`.
-    pub fn drop_writes(block: &mut VcpuBlock, page: RamOffset) {
+    pub fn drop_writes(&self, block: &mut VcpuBlock, page: RamOffset) {
+        if !self.written.may_contain(page.0 / PAGE_SIZE) {
+            return;
+        }
         for entry in &mut block.tlb_write {
-            let va = entry.tag & !(PAGE_SIZE - 1);
-            if va.wrapping_add(entry.addend) == page.0 {
+            if entry.page() == page {
                 *entry = TlbEntry::EMPTY;
             }
         }

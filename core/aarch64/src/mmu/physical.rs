@@ -4,7 +4,7 @@ use ferrite_ram::{GuestPhys, PAGE_BITS};
 
 use crate::platform::{PhysPage, Platform};
 
-const ENTRIES: usize = 256;
+const ENTRIES: usize = 4096;
 
 /// Remembers [`Platform::page`]'s answers for one state of the memory map.
 #[derive(Debug)]

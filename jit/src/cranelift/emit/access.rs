@@ -5,7 +5,9 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::{
     self, Endianness, InstBuilder, MemFlagsData, Type, Value, condcodes::IntCC, types,
 };
-use ferrite_ir::{Align, Int, Mem, Order, Sign, Size, VcpuBlock, Vector, slot};
+use ferrite_ir::{
+    Align, Int, Mem, Order, Sign, Size, TLB_INDEX, TLB_INDEX_SHIFT, VcpuBlock, Vector, slot,
+};
 
 use super::super::frame::{Frame, What};
 use super::{Emitter, imm, own};
@@ -64,9 +66,8 @@ impl Emitter<'_> {
         } else {
             offset_of!(VcpuBlock, tlb_read)
         } as i32;
-        // Entries are 16 bytes: the number of the page, times 16.
-        let index = self.b.ins().ushr_imm_u(at, 8);
-        let index = self.b.ins().band_imm_u(index, 0xfff0);
+        let index = self.b.ins().ushr_imm_u(at, imm(TLB_INDEX_SHIFT.into()));
+        let index = self.b.ins().band_imm_u(index, imm(TLB_INDEX));
         let entry = self.b.ins().iadd(self.cpu, index);
         let last = if unit >= bytes {
             at

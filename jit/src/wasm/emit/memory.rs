@@ -2,7 +2,10 @@
 
 use std::mem::offset_of;
 
-use ferrite_ir::{Align, Int, Mem, Sign, Size, TlbEntry, Value, VcpuBlock, Vector, slot};
+use ferrite_ir::{
+    Align, Int, Mem, Sign, Size, TLB_INDEX, TLB_INDEX_SHIFT, TlbEntry, Value, VcpuBlock, Vector,
+    slot,
+};
 use wasm_encoder::{BlockType, MemArg, ValType};
 
 use super::super::layout::{Callee, Shared, What};
@@ -11,10 +14,6 @@ use super::{BLOCK, CONTEXT, Emitter};
 
 const READ: usize = offset_of!(VcpuBlock, tlb_read);
 const WRITE: usize = offset_of!(VcpuBlock, tlb_write);
-
-/// Bits of an address, 8 down, that are the offset of its entry in the look-aside buffer.
-const INDEX: i32 = ((ferrite_ir::TLB_ENTRIES - 1) * size_of::<TlbEntry>()) as i32;
-const _: () = assert!(size_of::<TlbEntry>() == 1 << (ferrite_ram::PAGE_BITS - 8));
 
 /// An access that may be anywhere.
 pub(super) const fn at(offset: u64) -> MemArg {
@@ -80,7 +79,8 @@ impl Emitter<'_> {
         };
         let mut code = self.code();
         code.local_get(va).i32_wrap_i64();
-        code.i32_const(8).i32_shr_u().i32_const(INDEX).i32_and();
+        code.i32_const(TLB_INDEX_SHIFT as i32).i32_shr_u();
+        code.i32_const(TLB_INDEX as i32).i32_and();
         code.local_get(BLOCK).i32_add().local_tee(entry);
         code.i64_load(aligned(table + offset_of!(TlbEntry, tag), 3));
         code.local_get(va);

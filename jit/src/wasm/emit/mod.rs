@@ -4,7 +4,6 @@ mod atomic;
 mod control;
 mod flags;
 mod float;
-mod fused;
 mod integer;
 mod lanes;
 mod memory;

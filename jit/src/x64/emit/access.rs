@@ -4,7 +4,10 @@ use std::mem::offset_of;
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::{Align, BinOp, Int, Mem, Op, Order, Sign, Size, VcpuBlock, Vector, slot};
+use ferrite_ir::{
+    Align, BinOp, Int, Mem, Op, Order, Sign, Size, TLB_INDEX, TLB_INDEX_SHIFT, VcpuBlock, Vector,
+    slot,
+};
 
 use super::super::frame::What;
 use super::super::{BIAS, slot_at};
@@ -97,8 +100,8 @@ impl Emitter<'_> {
         dynasm!(self.asm
             ; .arch x64
             ; mov ecx, eax
-            ; shr ecx, 8
-            ; and ecx, 0xfff0
+            ; shr ecx, TLB_INDEX_SHIFT as i8
+            ; and ecx, TLB_INDEX as i32
         );
         if unit >= bytes {
             dynasm!(self.asm ; .arch x64 ; mov rdx, rax);
