@@ -349,7 +349,7 @@ impl VmControl for Control<'_> {
     }
 
     fn jit(&self) -> String {
-        text::jit(self.vm)
+        describe::jit(&self.vm.stats(), &self.vm.engine().figures())
     }
 
     fn device_tree_lines(&self) -> String {

@@ -127,17 +127,17 @@ impl Packages {
 }
 
 impl Packages {
-    /// Downloads a package with everything that it depends on, unpacks all of it into `root`.
-    pub fn unpack_with_dependencies(&self, name: &str, root: &Path) -> Result<()> {
-        progress(format!("fetching {name} and what it needs"));
-        let install = [
+    /// Downloads packages with everything that they depend on, unpacks all of it into `root`.
+    pub fn unpack_with_dependencies(&self, names: &[&str], root: &Path) -> Result<()> {
+        progress(format!("fetching {} and what they need", names.join(", ")));
+        let mut install = vec![
             "-qq",
             "-y",
             "--no-install-recommends",
             "--download-only",
             "install",
-            name,
         ];
+        install.extend(names);
         self.apt("apt-get", &install)?;
         for entry in fs::read_dir(self.dir.join("cache/archives"))? {
             let path = entry?.path();

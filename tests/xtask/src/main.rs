@@ -25,7 +25,8 @@ usage: cargo xtask COMMAND
   playground   build the page that runs machines in a browser tab, and serve it with its guests;
                with --terminal boot the demo guest in this terminal, with QMP on a WebSocket
   test         install what the tests need and run all of them
-  bench        print ratios against QEMU; with wasm, of the browser's core against the program;
+  bench        print ratios against QEMU; with programs, of Debian's programs only;
+               with wasm, of the browser's core against the program;
                with browser, of the page against v86
   fuzz         run the fuzz targets, or those named, for a number of seconds each: fuzz [SECONDS] [TARGET...]
   artefact     build what the WebAssembly back end's tests run
@@ -51,9 +52,10 @@ fn main() -> Result<()> {
         Some("test") => suite::run_all(),
         Some("bench") => match args.get(1).map(String::as_str) {
             None => bench::run_all(),
+            Some("programs") => bench::run_programs(),
             Some("wasm") => bench::run_wasm(),
             Some("browser") => bench::run_browser(),
-            Some(other) => bail!("bench takes wasm, browser or nothing, not {other}"),
+            Some(other) => bail!("bench takes programs, wasm, browser or nothing, not {other}"),
         },
         Some("guests") => {
             let fetched = guests::fetch()?;

@@ -28,7 +28,7 @@ pub fn fetch() -> Result<()> {
     fs::create_dir_all(&unpacked)?;
     let unpacked = unpacked.canonicalize()?;
     let packages = Packages::open(&format!("{FOLDER}/apt"), "amd64", &[SUITE])?;
-    packages.unpack_with_dependencies("qemu-system-arm", &unpacked)?;
+    packages.unpack_with_dependencies(&["qemu-system-arm"], &unpacked)?;
     let usr = unpacked.join("usr");
     let usr = usr.display();
     // Its own loader and libraries: this machine's may be older.

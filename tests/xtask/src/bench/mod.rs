@@ -1,9 +1,11 @@
-//! `cargo xtask bench`: ratios against QEMU, measured in turn in one run; `cargo xtask bench wasm`:
-//! the browser's core beside the program; `cargo xtask bench browser`: the page beside v86.
+//! `cargo xtask bench`: ratios against QEMU, measured in turn in one run; with an argument `programs`,
+//! Debian's programs only; `wasm`, the browser's core beside the program; `browser`, the page beside
+//! v86.
 
 mod boot;
 mod browser;
 mod process;
+mod programs;
 mod qmp;
 mod wasm;
 mod workload;
@@ -64,10 +66,21 @@ fn build() -> Result<()> {
     )
 }
 
+/// Measures Debian's programs in the guest.
+pub fn run_programs() -> Result<()> {
+    apt::install(&[
+        ("qemu-system-aarch64", "qemu-system-arm"),
+        ("mke2fs", "e2fsprogs"),
+    ])?;
+    build()?;
+    programs::compare(&guests::fetch_demo()?)
+}
+
 /// Measures and prints everything.
 pub fn run_all() -> Result<()> {
     apt::install(&[
         ("qemu-system-aarch64", "qemu-system-arm"),
+        ("mke2fs", "e2fsprogs"),
         (
             workload::COMPILER,
             "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
@@ -98,6 +111,7 @@ pub fn run_all() -> Result<()> {
     let kernel = guests::fetch_demo()?;
     boot::compare(&kernel)?;
     workload::compare(&kernel)?;
+    programs::compare(&kernel)?;
     qmp::compare()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
@@ -25,10 +25,28 @@ const RUNS: usize = 3;
 /// Kind and name of an item.
 type Item = (String, String);
 
+/// What a guest is to do.
+pub struct Task<'a> {
+    /// How many CPUs it has.
+    pub cpus: &'a str,
+    /// What its shell is told; prints `item KIND NAME SECONDS` for each, and `items done` at last.
+    pub command: &'a str,
+    /// The image of its disk, which it does not write.
+    pub disk: Option<&'a Path>,
+}
+
 /// A machine with one CPU runs all items.
-const ALL: (&str, &str) = ("1", "/workload");
+const ALL: Task<'_> = Task {
+    cpus: "1",
+    command: "/workload",
+    disk: None,
+};
 /// One with two runs a loop once, and then two at the same time.
-const PAIR: (&str, &str) = ("2", "/workload pair");
+const PAIR: Task<'_> = Task {
+    cpus: "2",
+    command: "/workload pair",
+    disk: None,
+};
 
 /// Runs the program in each emulator in turn and prints the medians, and their means by kind.
 pub fn compare(kernel: &Kernel) -> Result<()> {
@@ -37,15 +55,22 @@ pub fn compare(kernel: &Kernel) -> Result<()> {
         return Ok(());
     }
     let initrd = build(kernel)?;
+    compare_items("loops of ours", kernel, &initrd, &ALL)?;
+    compare_pairs(kernel, &initrd)
+}
+
+/// Runs a task in each emulator in turn and prints the medians of its items, and their means by
+/// kind.
+pub fn compare_items(what: &str, kernel: &Kernel, initrd: &Path, task: &Task<'_>) -> Result<()> {
     let mut runs: [BTreeMap<Item, Vec<f64>>; 2] = Default::default();
     for _ in 0..RUNS {
         for (runs, emulator) in runs.iter_mut().zip(Emulator::BOTH) {
-            for (item, seconds) in measure(emulator, kernel, &initrd, ALL)? {
+            for (item, seconds) in measure(emulator, kernel, initrd, task)? {
                 runs.entry(item).or_default().push(seconds);
             }
         }
     }
-    println!("\n# programs in the guest, by its clock (Ferrite, QEMU)");
+    println!("\n# {what} in the guest, by its clock (Ferrite, QEMU)");
     let [ferrite, qemu] = runs;
     let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for ((kind, name), seconds) in ferrite {
@@ -63,16 +88,16 @@ pub fn compare(kernel: &Kernel) -> Result<()> {
             mean.exp()
         );
     }
-    compare_pairs(kernel, &initrd)
+    Ok(())
 }
 
 /// Prints how many times the work of one CPU two do at the same time.
-fn compare_pairs(kernel: &Kernel, initrd: &PathBuf) -> Result<()> {
+fn compare_pairs(kernel: &Kernel, initrd: &Path) -> Result<()> {
     println!("\n# two loops at once with -smp 2, in times the speed of one (Ferrite, QEMU)");
     let mut runs: [Vec<f64>; 2] = Default::default();
     for _ in 0..RUNS {
         for (runs, emulator) in runs.iter_mut().zip(Emulator::BOTH) {
-            let items = measure(emulator, kernel, initrd, PAIR)?;
+            let items = measure(emulator, kernel, initrd, &PAIR)?;
             if let [(_, one), (_, two)] = items[..] {
                 runs.push(2.0 * one / two);
             }
@@ -112,14 +137,14 @@ pub fn build(kernel: &Kernel) -> Result<PathBuf> {
 fn measure(
     emulator: Emulator,
     kernel: &Kernel,
-    initrd: &PathBuf,
-    (cpus, program): (&str, &str),
+    initrd: &Path,
+    task: &Task<'_>,
 ) -> Result<Vec<(Item, f64)>> {
     progress("running programs in the guest");
     let mut process = Process::start(emulator, |command| {
         command
             .args(["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-m", "1G"])
-            .args(["-smp", cpus])
+            .args(["-smp", task.cpus])
             .args(["-nographic", "-nodefaults", "-serial", "stdio"])
             .args(["-append", "console=ttyAMA0 quiet"])
             .arg("-kernel")
@@ -128,6 +153,10 @@ fn measure(
             .arg(initrd)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        if let Some(disk) = task.disk {
+            let drive = format!("file={},format=raw,if=virtio,readonly=on", disk.display());
+            command.args(["-drive", &drive]);
+        }
     })?;
     let mut input = process.child.stdin.take().context("no console")?;
     let output = process.child.stdout.take().context("no console")?;
@@ -136,9 +165,11 @@ fn measure(
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         if line.contains(READY) {
-            input.write_all(format!("{program}\n").as_bytes())?;
+            input.write_all(format!("{}\n", task.command).as_bytes())?;
         } else if line.contains(DONE) {
             break;
+        } else if line.starts_with("failed ") {
+            progress(line.trim());
         } else if let Some(item) = line.trim().strip_prefix("item ")
             && let [kind, name, seconds] = item.split(' ').collect::<Vec<_>>()[..]
         {
