@@ -46,7 +46,7 @@ cipher() {
 signature() {
     wanted "$1" || return
     openssl speed -mr -seconds 1 "$2" 2>/dev/null |
-        mawk -F: -v name="$1" '/^\+F[0-9]/ { printf "item compute %s %.4f\n", name, 100 * ($4 + $5) }'
+        mawk -F: -v name="$1" '/^\+F[0-9]/ { printf "item compute %s %.4f\n", name, 100 / $4 + 100 / $5 }'
 }
 
 head -c 3000000 $lib/libcrypto.so.3 >data
