@@ -1,28 +1,29 @@
-//! The board as its CPUs see it: devices behind the memory map, wired to the GIC.
+//! The board: devices behind the memory map, wired to the interrupt controller.
+//!
+//! [`platform`] is what its CPUs see of it, [`signals`] what its devices drive.
+
+mod platform;
+mod signals;
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use ferrite_aarch64::platform::{
-    AfterCall, BusError, Conduit, FirmwareResult, InterruptLines, Maintenance, PhysPage, Platform,
-};
-use ferrite_aarch64::timer::TimerLines;
+use ferrite_aarch64::platform::{Maintenance, PhysPage};
 use ferrite_devices::cfi_flash::CfiFlash;
-use ferrite_devices::gic::{Frame, Gic};
+use ferrite_devices::gic::Gic;
 use ferrite_devices::gicv2m::GicV2m;
-use ferrite_devices::its::{Its, ItsCx};
+use ferrite_devices::its::Its;
 use ferrite_devices::pci::PciHost;
 use ferrite_devices::pl061::Pl061;
 use ferrite_machine::device::MachineRequest;
 use ferrite_machine::trace::{Point, Trace};
 use ferrite_machine::{
-    AddressMap, Cx, Device, DeviceId, Dma, Message, RegionKind, ResetKind, VirtualTime, Wiring,
+    AddressMap, Cx, Device, DeviceId, Dma, RegionKind, ResetKind, VirtualTime, Wiring,
 };
 use ferrite_ram::{GuestPhys, GuestRam, PAGE_SIZE, RamOffset};
 
-use super::memory_map::{FLASH, ppi, spi};
-use super::tracing::Access;
+use super::memory_map::{FLASH, spi};
 use super::watch::Watched;
 use crate::clock::Clock;
 use crate::psci::{Power, Psci};
@@ -306,13 +307,6 @@ impl Board {
         Some((entry, context))
     }
 
-    /// Sets the levels of a CPU's timer and performance monitor interrupts.
-    pub(crate) fn set_timer_lines(&mut self, cpu: usize, lines: TimerLines) {
-        self.set_ppi(cpu, ppi::TIMER_PHYS, lines.physical);
-        self.set_ppi(cpu, ppi::TIMER_VIRT, lines.virtual_);
-        self.set_ppi(cpu, ppi::PMU, lines.pmu);
-    }
-
     /// Takes what the guest or a device asked of the machine.
     pub(crate) fn take_requests(&mut self) -> Vec<MachineRequest> {
         std::mem::take(&mut self.requests)
@@ -326,20 +320,6 @@ impl Board {
     /// Whether an event was sent since the last call.
     pub(crate) fn take_event(&mut self) -> bool {
         std::mem::take(&mut self.events)
-    }
-
-    /// Sets the levels of a CPU's private interrupts.
-    fn set_ppi(&mut self, cpu: usize, intid: u32, level: bool) {
-        self.gic.set_ppi(cpu, intid - 16, level);
-    }
-
-    /// The interrupt inputs that the GIC drives.
-    pub(crate) fn lines(&self, cpu: usize) -> InterruptLines {
-        let outputs = self.gic.outputs(cpu);
-        InterruptLines {
-            irq: outputs.irq,
-            fiq: outputs.fiq,
-        }
     }
 
     /// Runs `act` on a device and passes on what it asks for.
@@ -358,130 +338,6 @@ impl Board {
         let result = act(slot.device.as_mut(), &mut cx);
         self.settle(id);
         Some(result)
-    }
-
-    /// Drives the device's interrupt lines and collects its requests.
-    fn settle(&mut self, id: DeviceId) {
-        let slot = &mut self.slots[id.0];
-        let mut changed = slot.wiring.levels ^ slot.driven;
-        slot.driven = slot.wiring.levels;
-        while changed != 0 {
-            let pin = changed.trailing_zeros();
-            changed &= changed - 1;
-            let slot = &self.slots[id.0];
-            let level = slot.driven >> pin & 1;
-            let spi = slot.spis.get(pin as usize).copied();
-            self.note_output(id, pin, level != 0);
-            if let Some(spi) = spi {
-                self.trace
-                    .tell(Point::GicSetIrq, || format!("irq {spi} level {level}"));
-                self.drive_spi(spi, level != 0);
-            }
-        }
-        let slot = &mut self.slots[id.0];
-        self.requests.extend(slot.wiring.request.take());
-        let deadline = slot.wiring.deadline;
-        let sooner = |at| self.looked_for.is_none_or(|looked| at < looked);
-        if deadline.is_some_and(sooner) {
-            self.looked_for = deadline;
-            self.owner_due = true;
-        }
-        let messages = std::mem::take(&mut slot.wiring.messages);
-        if id == self.pci || !self.requests.is_empty() {
-            self.owner_due |= self.needs_owner();
-        }
-        for message in messages {
-            self.deliver(message);
-        }
-        if self.flash.contains(&id) {
-            self.update_flash();
-        }
-    }
-
-    /// Delivers a message-signalled interrupt: a write to whatever is at its address.
-    fn deliver(&mut self, message: Message) {
-        let Message {
-            address,
-            data,
-            requester,
-        } = message;
-        match self.target(address, 4) {
-            Ok((RegionKind::Device(GIC, frame::MESSAGES), offset)) => {
-                if let Ok(Some(spi)) = self.v2m.write(offset, 4, data.into()) {
-                    self.note_input(spi, true);
-                    self.note_input(spi, false);
-                    self.gic.pulse_spi(spi);
-                }
-            }
-            Ok((RegionKind::Device(GIC, frame::ITS), offset)) => {
-                self.with_its(|its, cx| its.message(cx, offset, requester, data));
-            }
-            Ok((RegionKind::Ram(_), _)) => {
-                // Just looked up as memory: a store there succeeds.
-                let _ = self.dma.store(address, data);
-            }
-            _ => {}
-        }
-    }
-
-    /// Runs `act` on the interrupt translation service, which only a GICv3 has.
-    fn with_its<R>(&mut self, act: impl FnOnce(&mut Its, &mut ItsCx<'_>) -> R) -> Option<R> {
-        let Gic::V3(gic) = &mut self.gic else {
-            return None;
-        };
-        let mut cx = ItsCx {
-            dma: &self.dma,
-            gic,
-        };
-        Some(act(&mut self.its, &mut cx))
-    }
-
-    fn gic_frame_read(
-        &mut self,
-        cpu: usize,
-        number: usize,
-        offset: u64,
-        bytes: u64,
-    ) -> Result<u64, ferrite_machine::BusError> {
-        match number {
-            frame::DISTRIBUTOR => self.gic.read(cpu, Frame::Distributor, offset, bytes),
-            frame::CPU_INTERFACE => self.gic.read(cpu, Frame::CpuInterface, offset, bytes),
-            frame::REDISTRIBUTORS => self.gic.read(cpu, Frame::Redistributors, offset, bytes),
-            frame::ITS => self.its.read(offset, bytes),
-            _ => self.v2m.read(offset, bytes),
-        }
-    }
-
-    fn gic_frame_write(
-        &mut self,
-        cpu: usize,
-        number: usize,
-        offset: u64,
-        bytes: u64,
-        value: u64,
-    ) -> Result<(), ferrite_machine::BusError> {
-        match number {
-            frame::DISTRIBUTOR => self
-                .gic
-                .write(cpu, Frame::Distributor, offset, bytes, value),
-            frame::CPU_INTERFACE => self
-                .gic
-                .write(cpu, Frame::CpuInterface, offset, bytes, value),
-            frame::REDISTRIBUTORS => {
-                self.gic
-                    .write(cpu, Frame::Redistributors, offset, bytes, value)
-            }
-            frame::ITS => {
-                let written = self.with_its(|its, cx| its.write(cx, offset, bytes, value));
-                written.unwrap_or(Err(ferrite_machine::BusError))
-            }
-            _ => {
-                if let Some(spi) = self.v2m.write(offset, bytes, value)? {
-                    self.gic.pulse_spi(spi);
-                }
-                Ok(())
-            }
-        }
     }
 
     /// Maps each flash bank as memory while it reads as an array, as registers otherwise.
@@ -507,171 +363,9 @@ impl Board {
         self.generation.store(map.generation(), Ordering::Release);
     }
 
-    /// The region and offset that an access of `bytes` bytes at `at` goes to.
-    fn target(&self, at: GuestPhys, bytes: u64) -> Result<(RegionKind, u64), BusError> {
-        let map = self.map.read().unwrap_or_else(|poison| poison.into_inner());
-        let (region, offset) = map.find(at).ok_or(BusError)?;
-        if bytes > region.len - offset {
-            return Err(BusError);
-        }
-        Ok((region.kind, offset))
-    }
-}
-
-impl Board {
-    fn read_target(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
-        match self.target(at, bytes)? {
-            (RegionKind::Device(GIC, frame), offset) => self
-                .gic_frame_read(cpu, frame, offset, bytes)
-                .map_err(|_| BusError),
-            (RegionKind::Device(id, region), offset) => self
-                .with_device(id, |device, cx| device.read(cx, region, offset, bytes))
-                .unwrap_or(Err(ferrite_machine::BusError))
-                .map_err(|_| BusError),
-            (RegionKind::Ram(base) | RegionKind::Rom(base, _), offset) => {
-                let mut data = [0; 8];
-                let data_len = data.len().min(bytes as usize);
-                self.ram
-                    .read_bytes(base.offset(offset), &mut data[..data_len])
-                    .ok_or(BusError)?;
-                Ok(u64::from_le_bytes(data))
-            }
-        }
-    }
-
-    fn write_target(
-        &mut self,
-        cpu: usize,
-        at: GuestPhys,
-        bytes: u64,
-        value: u64,
-    ) -> Result<(), BusError> {
-        match self.target(at, bytes)? {
-            (RegionKind::Device(GIC, frame), offset) => self
-                .gic_frame_write(cpu, frame, offset, bytes, value)
-                .map_err(|_| BusError),
-            (RegionKind::Device(id, region) | RegionKind::Rom(_, Some((id, region))), offset) => {
-                self.with_device(id, |device, cx| {
-                    device.write(cx, region, offset, bytes, value)
-                })
-                .unwrap_or(Err(ferrite_machine::BusError))
-                .map_err(|_| BusError)
-            }
-            (RegionKind::Rom(..), _) => Ok(()),
-            (RegionKind::Ram(base), offset) => {
-                let data = value.to_le_bytes();
-                let data = data.get(..bytes as usize).ok_or(BusError)?;
-                self.ram
-                    .write_bytes(base.offset(offset), data)
-                    .ok_or(BusError)
-            }
-        }
-    }
-
     /// The type of a device.
     pub(super) fn kind_of(&self, id: DeviceId) -> &'static str {
         self.slots.get(id.0).map_or("", |slot| slot.device.kind())
-    }
-}
-
-impl Platform for Board {
-    fn ram(&self) -> &Arc<GuestRam> {
-        &self.ram
-    }
-
-    fn page(&self, at: GuestPhys) -> PhysPage {
-        let map = self.map.read().unwrap_or_else(|poison| poison.into_inner());
-        page_of(&map, at)
-    }
-
-    fn map_generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    fn read(&mut self, cpu: usize, at: GuestPhys, bytes: u64) -> Result<u64, BusError> {
-        let result = self.read_target(cpu, at, bytes);
-        if self.trace.any() {
-            self.trace_access(Access {
-                cpu,
-                at,
-                bytes,
-                value: result.unwrap_or_default(),
-                write: false,
-            });
-        }
-        result
-    }
-
-    fn write(&mut self, cpu: usize, at: GuestPhys, bytes: u64, value: u64) -> Result<(), BusError> {
-        if self.trace.any() {
-            self.trace_access(Access {
-                cpu,
-                at,
-                bytes,
-                value,
-                write: true,
-            });
-        }
-        self.write_target(cpu, at, bytes, value)
-    }
-
-    fn counter(&self) -> u64 {
-        time_to_counter(self.clock.now())
-    }
-
-    fn counter_frequency(&self) -> u64 {
-        COUNTER_FREQUENCY
-    }
-
-    fn gic_read(&mut self, cpu: usize, register: u32) -> Option<u64> {
-        self.gic.sysreg_read(cpu, register)
-    }
-
-    fn gic_write(&mut self, cpu: usize, register: u32, value: u64) -> Option<()> {
-        self.gic.sysreg_write(cpu, register, value)
-    }
-
-    fn has_gic_registers(&self) -> bool {
-        self.gic.has_system_registers()
-    }
-
-    fn interrupts(&self, cpu: usize) -> Option<InterruptLines> {
-        Some(self.lines(cpu))
-    }
-
-    fn firmware_call(
-        &mut self,
-        cpu: usize,
-        conduit: Conduit,
-        arguments: [u64; 4],
-    ) -> Option<FirmwareResult> {
-        if conduit != Conduit::Hvc {
-            return None;
-        }
-        self.trace.tell(Point::PsciCall, || {
-            format!("cpu {cpu} arguments {arguments:x?}")
-        });
-        let Some(answer) = self.psci.call(cpu, arguments) else {
-            // Unknown services answer "not supported" by the SMC calling convention.
-            return Some(FirmwareResult {
-                x0: u64::MAX,
-                then: AfterCall::Continue,
-            });
-        };
-        self.requests.extend(answer.request);
-        self.owner_due |= !self.requests.is_empty();
-        Some(answer.result)
-    }
-
-    fn send_event(&mut self, _cpu: usize) {
-        self.events = true;
-    }
-
-    fn broadcast(&mut self, cpu: usize, maintenance: Maintenance) {
-        self.trace.tell(Point::TlbMaintenance, || {
-            format!("cpu {cpu} {maintenance:?}")
-        });
-        self.maintenance.push((cpu, maintenance));
     }
 }
 
