@@ -137,7 +137,19 @@ impl Emitter<'_> {
         }
     }
 
+    /// Whether other flags replace those that the current operation sets before anybody looks at the
+    /// stored ones: tests in the block compute theirs from what was compared.
+    fn flags_are_replaced(&self) -> bool {
+        let next = self.at as usize + 1;
+        let rest = self.ops.get(next..).unwrap_or_default();
+        let seen = |op: &&Op| op.may_leave() || op.sets_flags() || matches!(op, Op::GetNzcv { .. });
+        rest.iter().find(seen).is_some_and(Op::sets_flags)
+    }
+
     pub(super) fn set_flags(&mut self, kind: FlagKind, a: Int, b: Int, c: Int) {
+        if self.flags_are_replaced() {
+            return;
+        }
         self.store_kind(kind);
         self.store_flag_operand(slot::FLAG_A, a);
         if kind.reads_b() {
