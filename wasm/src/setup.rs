@@ -175,6 +175,7 @@ impl Setup {
             its: line.machine.its,
             append: line.append.clone(),
             virtio_legacy: line.virtio_legacy.unwrap_or(true),
+            vmcoreinfo: false,
             uuid: line.machine.uuid.unwrap_or_default(),
             wall_offset: line.machine.wall_offset,
             serial: serial(line, &terminal),
@@ -400,6 +401,7 @@ impl Wiring<'_> {
             DeviceKind::Balloon { .. } => {
                 return Err(SetupError::NotHere("a memory balloon".to_owned()));
             }
+            DeviceKind::Vmcoreinfo => return Err(SetupError::NotHere("vmcoreinfo".to_owned())),
             DeviceKind::RootPort { slot, port } => Box::new(RootPort::new(*slot, *port)),
             DeviceKind::ExpressBridge => Box::new(ConventionalBridge::from_express()),
             DeviceKind::ConventionalBridge => Box::new(ConventionalBridge::from_conventional()),
@@ -419,7 +421,7 @@ impl Wiring<'_> {
     ) -> Result<(), SetupError> {
         let bus = match place {
             Place::Mmio(bus) => *bus,
-            Place::Adapter(_) | Place::Scsi(_) => None,
+            Place::Adapter(_) | Place::Scsi(_) | Place::Board => None,
             Place::Pci(at) => {
                 let name = device.name();
                 let mut device = VirtioPci::new(device)

@@ -28,6 +28,8 @@ pub enum Place {
     Adapter(PortPlace),
     /// A SCSI bus.
     Scsi(ScsiPlace),
+    /// None: it is a part of the board.
+    Board,
 }
 
 /// A place on a serial adapter.
@@ -139,6 +141,8 @@ pub enum DeviceKind {
         /// The events that it takes, as bits.
         events: u8,
     },
+    /// `vmcoreinfo`.
+    Vmcoreinfo,
     /// A virtio memory balloon.
     Balloon {
         /// The guest may take pages back when it runs out of memory.
@@ -178,6 +182,7 @@ const PCI: &str = "PCI";
 const MMIO: &str = "virtio-bus";
 const ADAPTER: &str = "virtio-serial-bus";
 const SCSI: &str = "SCSI";
+const BOARD: &str = "System";
 
 const BALLOON: &str =
     "[deflate-on-oom=on][,free-page-reporting=on][,page-poison=off]: takes memory from the guest";
@@ -233,6 +238,8 @@ drivers! {
     "virtio-serial-pci" / "virtio-serial", PCI, |_| Ok(DeviceKind::Serial),
         "a serial adapter that virtconsole and virtserialport plug into";
     "virtserialport", ADAPTER, serial_port, "chardev=ID,name=NAME: a named port";
+    "vmcoreinfo", BOARD, |_| Ok(DeviceKind::Vmcoreinfo),
+        "hears from the guest's kernel what crash dumps need to tell of it";
 }
 
 fn blk(kv: &mut KeyVal) -> Result<DeviceKind, ArgError> {
@@ -352,6 +359,12 @@ impl Driver {
         self.bus == SCSI
     }
 
+    /// Whether it is a part of the board, there from the start or not at all.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.bus == BOARD
+    }
+
     /// Whether it plugs into a PCI bus.
     #[must_use]
     pub fn is_pci(&self) -> bool {
@@ -376,6 +389,7 @@ impl DeviceSpec {
             }),
             SCSI => Place::Scsi(ScsiPlace::take(&mut kv)?),
             MMIO => Place::Mmio(mmio_bus(&mut kv)?),
+            BOARD => Place::Board,
             _ => Place::Pci(PciPlace::take(&mut kv, driver.name.starts_with("virtio"))?),
         };
         kv.finish()?;

@@ -65,6 +65,7 @@ const TYPES: &[Row] = &[
     ("tls-creds", "object", true, &[]),
     ("tls-creds-x509", "tls-creds", false, &[TLS]),
     ("device", "object", true, &[]),
+    ("vmcoreinfo", "device", false, &[]),
     ("cpu", "device", true, &[]),
     ("arm-cpu", "cpu", true, &[]),
     ("cortex-a53-arm-cpu", "arm-cpu", false, &[]),

@@ -152,6 +152,10 @@ pub trait VmControl {
     fn cpu_state(&mut self, _cpu: usize) -> Option<CpuState> {
         None
     }
+    /// What the guest's kernel wants readers of a dump to know: a whole ELF note, where it left one.
+    fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {
+        None
+    }
     /// Bytes of a page of the guest's operating system; a power of two from 4 KiB to 64 KiB.
     fn page_size(&mut self) -> u64 {
         4096

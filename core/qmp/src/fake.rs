@@ -73,6 +73,8 @@ pub struct FakeVm {
     pub ram: Vec<u8>,
     /// The ring buffer's bytes.
     pub ring: VecDeque<u8>,
+    /// What its kernel leaves for dumps.
+    pub vmcoreinfo: Option<Vec<u8>>,
     /// What was written to files.
     pub files: Files,
     /// Its trace points.
@@ -108,6 +110,7 @@ impl FakeVm {
             quit: None,
             ram: (0..8192u32).map(|i| (i * 7 + (i >> 8)) as u8).collect(),
             ring: VecDeque::new(),
+            vmcoreinfo: None,
             files: Files::default(),
             trace: Trace::default(),
             host: FakeHost::default(),
@@ -291,6 +294,10 @@ impl VmControl for FakeVm {
 
     fn emit(&mut self, event: &Event) {
         self.events.emit(event);
+    }
+
+    fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {
+        self.vmcoreinfo.clone()
     }
 
     fn ram_ranges(&self) -> Vec<(u64, u64)> {

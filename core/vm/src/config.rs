@@ -48,6 +48,8 @@ pub struct MachineConfig {
     pub pci: Vec<PciSlot>,
     /// Whether transports without an explicit choice speak the legacy protocol.
     pub virtio_legacy: bool,
+    /// Whether the guest may tell where its kernel's notes for crash dumps are.
+    pub vmcoreinfo: bool,
     /// What to add to the host's wall clock for the guest's, in nanoseconds.
     pub wall_offset: i64,
     /// The machine's UUID, big-endian as in its text form.

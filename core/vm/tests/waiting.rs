@@ -43,6 +43,7 @@ fn machine(code: &[u32], clock: &Clock) -> Vm {
         virtio: Vec::new(),
         pci: Vec::new(),
         virtio_legacy: true,
+        vmcoreinfo: false,
         wall_offset: 0,
         uuid: [0; 16],
         seed: [0; 40],

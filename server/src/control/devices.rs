@@ -121,6 +121,9 @@ impl Control<'_> {
     ) -> Result<(DeviceSpec, PciPlace), Error> {
         let known = Driver::find(driver).ok_or_else(|| no_driver(driver))?;
         let bus = properties.get("bus").and_then(Value::as_str);
+        if known.is_fixed() {
+            return Err(no_driver(driver));
+        }
         if !known.is_pci() {
             return Err(Error::generic(match bus {
                 Some(bus) => format!("Bus '{bus}' does not support hotplugging"),

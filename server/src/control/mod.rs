@@ -384,6 +384,10 @@ impl VmControl for Control<'_> {
         })
     }
 
+    fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {
+        self.vm.board().vmcoreinfo()
+    }
+
     fn page_size(&mut self) -> u64 {
         let Some((cpu, board)) = self.vm.cpu_and_board(0) else {
             return 4096;

@@ -155,6 +155,8 @@ impl Backends {
             (Place::Scsi(place), kind) => self
                 .scsi_unit(spec.id.as_deref(), place, kind, disks, false)
                 .map(|_| ()),
+            // The board makes it.
+            (Place::Board, _) => Ok(()),
             (Place::Mmio(bus), kind) => {
                 let path = self.path(spec.id.as_deref());
                 let device = self.virtio(kind, spec.id.as_deref(), path, "device", disks)?;

@@ -31,6 +31,7 @@ pub use self::serial::Port;
 
 use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;
+use crate::cli::device::{DeviceKind, DeviceSpec};
 use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
 use crate::host::credentials;
@@ -218,6 +219,10 @@ pub fn machine(
         serial,
         virtio: Vec::new(),
         pci: Vec::new(),
+        vmcoreinfo: line
+            .devices
+            .iter()
+            .any(|spec| spec.kind == DeviceKind::Vmcoreinfo),
         virtio_legacy: line.virtio_legacy.unwrap_or(true),
         uuid: line.machine.uuid.unwrap_or_default(),
         wall_offset: line.machine.wall_offset,
@@ -288,6 +293,10 @@ fn log(line: &CommandLine) -> Result<Log, LaunchError> {
 /// Options that make no sense without another.
 fn check(line: &CommandLine) -> Result<(), LaunchError> {
     let conflict = |text: &str| Err(LaunchError::Conflict(text.to_owned()));
+    let notes = |spec: &&DeviceSpec| spec.kind == DeviceKind::Vmcoreinfo;
+    if line.devices.iter().filter(notes).count() > 1 {
+        return conflict("at most one vmcoreinfo device is permitted");
+    }
     if line.kernel.is_none() && line.append.is_some() {
         return conflict("-append only allowed with -kernel option");
     }

@@ -100,6 +100,19 @@ impl Packages {
             return Ok(into);
         }
         progress(format!("fetching {name}"));
+        let package = self.download(name, suite)?;
+        let partial = into.with_extension("partial");
+        fs::create_dir_all(&partial)?;
+        run(
+            "dpkg-deb",
+            [Path::new("-x"), &package, &partial.canonicalize()?],
+        )?;
+        fs::rename(partial, &into)?;
+        Ok(into)
+    }
+
+    /// Downloads a package, and returns the file.
+    pub fn download(&self, name: &str, suite: Option<&str>) -> Result<PathBuf> {
         let wanted = suite.map_or_else(|| name.to_owned(), |s| format!("{name}/{s}"));
         let printed = self.apt("apt-get", &["-qq", "--print-uris", "download", &wanted])?;
         let file = printed
@@ -115,14 +128,7 @@ impl Packages {
         if !status.success() {
             bail!("apt-get download {wanted} ended with {status}");
         }
-        let partial = into.with_extension("partial");
-        fs::create_dir_all(&partial)?;
-        run(
-            "dpkg-deb",
-            [Path::new("-x"), &debs.join(file), &partial.canonicalize()?],
-        )?;
-        fs::rename(partial, &into)?;
-        Ok(into)
+        Ok(debs.join(file))
     }
 }
 

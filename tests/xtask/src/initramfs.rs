@@ -10,7 +10,7 @@ use cpio::newc::{Builder, trailer};
 use crate::modules::Modules;
 
 /// Modules for the board's devices and for the file systems that the tests mount.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 25] = [
     "virtio_mmio",
     "virtio_pci",
     "virtio_blk",
@@ -35,6 +35,7 @@ const MODULES: [&str; 24] = [
     "af_packet",
     "gpio_keys",
     "evdev",
+    "qemu_fw_cfg",
 ];
 
 /// Runs as process 1: sets the system up, says so, and leaves a shell on the console.

@@ -1,11 +1,12 @@
 //! Chores of the project: `cargo xtask playground`, `test`, `bench`, `web`, `sandbox`, `guests`,
-//! `reference`.
+//! `crash`, `reference`.
 //!
 //! A chore installs what it needs from Debian's packages where it can, says what to install where
 //! it cannot, and shows what it is doing. Everything it makes goes under `target/`.
 
 mod apt;
 mod bench;
+mod crash;
 mod fuzz;
 mod guests;
 mod initramfs;
@@ -34,6 +35,7 @@ usage: cargo xtask COMMAND
   sandbox      build the program with --sandbox, and the core that runs in it
   guests       fetch the guests' kernels and firmware only
   qemu         fetch a later QEMU to compare with, into target/qemu-10
+  crash        fetch what reads dumps, and symbols for it (260 MB), into target/crash
   reference    write the reference of QMP and the page's types from the schema";
 
 fn main() -> Result<()> {
@@ -48,6 +50,7 @@ fn main() -> Result<()> {
         Some("artefact") => wasm::build_artefact(),
         Some("sandbox") => sandbox(),
         Some("qemu") => reference_qemu::fetch(),
+        Some("crash") => crash::fetch_symbols(),
         Some("reference") => reference(),
         Some("test") => suite::run_all(),
         Some("bench") => match args.get(1).map(String::as_str) {

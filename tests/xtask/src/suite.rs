@@ -3,19 +3,21 @@
 use anyhow::Result;
 
 use crate::apt;
+use crate::crash;
 use crate::fuzz;
 use crate::guests;
 use crate::shell::{progress, run, run_with};
 use crate::{reference_qemu, wasm, web};
 
 /// Programs that tests need, and the Debian packages that have them.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 7] = [
     ("qemu-aarch64", "qemu-user"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("mke2fs", "e2fsprogs"),
     ("mcopy", "mtools"),
     ("g++", "g++"),
     ("readelf", "binutils"),
+    ("gdb-multiarch", "gdb-multiarch"),
 ];
 
 /// Seconds that each fuzz target runs: long enough to see that it still works, and for what a change
@@ -51,6 +53,11 @@ pub fn run_all() -> Result<()> {
     guests::fetch()?;
     if let Err(error) = reference_qemu::fetch() {
         progress(format!("left out: comparing with QEMU 10: {error:#}"));
+    }
+    if let Err(error) = crash::fetch_tools() {
+        progress(format!(
+            "left out: reading dumps as Debian's tools do: {error:#}"
+        ));
     }
     wasm::build_sandbox_core()?;
     progress("testing every crate");

@@ -49,11 +49,23 @@ impl FwCfg {
         let length = u64::from(request.length);
         if control.contains(Control::READ) {
             self.copy_out(dma, GuestPhys(request.address), length)?;
-        } else if control.contains(Control::WRITE) && length > 0 {
-            return Err(BusError);
+        } else if control.contains(Control::WRITE) {
+            self.copy_in(dma, GuestPhys(request.address), length)?;
         } else if control.contains(Control::SKIP) {
             self.advance(length);
         }
+        Ok(())
+    }
+
+    /// Copies memory to the item's next bytes. All of them have to be there and the guest's to
+    /// write.
+    fn copy_in(&mut self, dma: &Dma, at: GuestPhys, length: u64) -> Result<(), BusError> {
+        if length > 0 {
+            let length = usize::try_from(length).map_err(|_| BusError)?;
+            let into = self.rest_mut().get_mut(..length).ok_or(BusError)?;
+            dma.read(at, into)?;
+        }
+        self.advance(length);
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! `fw_cfg`: named blobs that the machine hands to firmware and kernel. Items are read-only.
+//! `fw_cfg`: named blobs that the machine hands to firmware and kernel. A file may be one that the
+//! guest writes to; everything else is read-only.
 
 mod dma;
 pub mod spec;
@@ -32,6 +33,8 @@ pub struct FwCfg {
     items: BTreeMap<u16, Vec<u8>>,
     /// Named files by name: their order gives their keys.
     files: BTreeMap<String, Vec<u8>>,
+    /// What the files that the guest may write to hold at reset.
+    writable: BTreeMap<String, Vec<u8>>,
     // Guest-visible.
     state: State,
 }
@@ -64,6 +67,7 @@ impl FwCfg {
                 (spec::ID, version.to_le_bytes().to_vec()),
             ]),
             files: BTreeMap::new(),
+            writable: BTreeMap::new(),
             state: State::default(),
         };
         device.rebuild_directory();
@@ -89,6 +93,14 @@ impl FwCfg {
         }
         self.files.insert(name.to_owned(), bytes);
         self.rebuild_directory();
+        Ok(())
+    }
+
+    /// Adds a named file that the guest may write to, through the DMA interface, and that holds
+    /// `bytes` again after a reset.
+    pub fn add_writable_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), AddError> {
+        self.add_file(name, bytes.clone())?;
+        self.writable.insert(name.to_owned(), bytes);
         Ok(())
     }
 
@@ -127,6 +139,18 @@ impl FwCfg {
         let item = self.items.get(&key).or(file);
         let position = usize::try_from(self.state.position).unwrap_or(usize::MAX);
         item.and_then(|item| item.get(position..)).unwrap_or(&[])
+    }
+
+    /// What is left of the selected item, for the guest to write to; nothing, for one that it may
+    /// not write to.
+    fn rest_mut(&mut self) -> &mut [u8] {
+        let index = self.state.key.checked_sub(spec::FILE_FIRST);
+        let position = usize::try_from(self.state.position).unwrap_or(usize::MAX);
+        let file = index.and_then(|index| self.files.iter_mut().nth(index.into()));
+        let writable = &self.writable;
+        file.filter(|(name, _)| writable.contains_key(*name))
+            .and_then(|(_, bytes)| bytes.get_mut(position..))
+            .unwrap_or_default()
     }
 
     /// Moves on in the item; its end is no limit.
@@ -205,5 +229,8 @@ impl Device for FwCfg {
 
     fn reset(&mut self, _cx: &mut Cx<'_>, _kind: ResetKind) {
         self.state = State::default();
+        for (name, bytes) in &self.writable {
+            self.files.insert(name.clone(), bytes.clone());
+        }
     }
 }

@@ -150,6 +150,39 @@ fn dma_errors_are_told() {
     bench.try_write(16, 8, 0x1234_u64.swap_bytes()).unwrap();
 }
 
+/// As Linux' driver tells where the notes of its kernel are.
+#[test]
+fn a_writable_file_takes_what_fits() {
+    let mut device = FwCfg::new();
+    device
+        .add_writable_file("etc/vmcoreinfo", vec![1; 8])
+        .unwrap();
+    device.add_file("etc/zero", vec![0; 8]).unwrap();
+    let mut bench = Testbed::new(device);
+    let ram = std::sync::Arc::clone(&bench.ram);
+    ram.write_bytes(RamOffset(0x1000), b"abcdefghij").unwrap();
+    let write = |bench: &mut Testbed<FwCfg>, control, length| {
+        dma(bench, control, length, RAM_BASE + 0x1000)
+    };
+    assert_eq!(write(&mut bench, 0x20_0018, 8), 0);
+    select(&mut bench, 0x20);
+    assert_eq!(bytes(&mut bench, 8), b"abcdefgh");
+    assert_eq!(write(&mut bench, 0x20_0018, 2), 0);
+    assert_eq!(write(&mut bench, 0x10, 6), 0, "it goes on where it was");
+    assert_eq!(write(&mut bench, 0x10, 1), 1, "it is full");
+    assert_eq!(write(&mut bench, 0x20_0018, 9), 1, "longer than it");
+    assert_eq!(
+        write(&mut bench, 0x21_0018, 1),
+        1,
+        "the other is not writable"
+    );
+    select(&mut bench, 0x20);
+    assert_eq!(bytes(&mut bench, 8), b"ababcdef");
+    bench.reset();
+    select(&mut bench, 0x20);
+    assert_eq!(bytes(&mut bench, 8), [1; 8]);
+}
+
 #[test]
 fn bad_files_are_refused() {
     let mut device = FwCfg::new();

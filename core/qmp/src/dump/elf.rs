@@ -1,6 +1,8 @@
 //! An ELF core file: "Tool Interface Standard (TIS) Executable and Linking Format", version 1.2,
 //! with the notes of Linux's core files for AArch64.
 
+use core::ops::Range;
+
 use super::CpuState;
 
 const EHDR: u64 = 64;
@@ -13,8 +15,7 @@ const NT_PRSTATUS: u32 = 1;
 const NT_PRFPREG: u32 = 2;
 
 /// Everything before the memory of `ranges`, which follows without gaps.
-pub(super) fn head(cpus: &[CpuState], ranges: &[(u64, u64)]) -> Vec<u8> {
-    let notes = notes(cpus);
+pub(super) fn head(notes: &[u8], ranges: &[(u64, u64)]) -> Vec<u8> {
     let count = 1 + ranges.len() as u64;
     let notes_at = EHDR + count * PHDR;
     let mut out = Vec::new();
@@ -54,6 +55,17 @@ fn segment(out: &mut Vec<u8>, kind: u32, offset: u64, base: u64, len: u64) {
 /// The notes about processors.
 pub(super) fn notes(cpus: &[CpuState]) -> Vec<u8> {
     cpus.iter().enumerate().flat_map(notes_of).collect()
+}
+
+/// Where a note has its content.
+pub(super) fn content(note: &[u8]) -> Option<Range<usize>> {
+    let word = |at: usize| {
+        let word = note.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(word)).ok()
+    };
+    let start = word(0)?.checked_next_multiple_of(4)?.checked_add(12)?;
+    let end = start.checked_add(word(4)?)?;
+    (end <= note.len()).then_some(start..end)
 }
 
 /// A processor's notes; processors are numbered like threads, from 1 on.

@@ -86,6 +86,8 @@ impl Compression {
 pub(super) struct Source<'a> {
     /// Notes about each processor, as an ELF core file has them.
     pub(super) notes: &'a [u8],
+    /// Where among them is what the guest's kernel says: first byte and number of bytes.
+    pub(super) guest: Option<(usize, usize)>,
     /// How many processors.
     pub(super) cpus: usize,
     /// Memory: first address and number of bytes of each range, ascending.
@@ -223,6 +225,10 @@ fn sub_header(source: &Source<'_>, last: u64) -> Vec<u8> {
     let mut put = |at: usize, word: u64| out[at..at + 8].copy_from_slice(&word.to_le_bytes());
     put(0, source.ranges.first().map_or(0, |range| range.0));
     put(8, DUMP_LEVEL.into());
+    if let Some((at, len)) = source.guest {
+        put(32, source.page + (SUB_HEADER + at) as u64);
+        put(40, len as u64);
+    }
     put(48, source.page + SUB_HEADER as u64);
     put(56, source.notes.len() as u64);
     put(96, last);

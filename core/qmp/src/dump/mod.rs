@@ -135,13 +135,19 @@ fn head(
     let cpus: Vec<CpuState> = (0..vm.cpus().len())
         .filter_map(|cpu| vm.cpu_state(cpu))
         .collect();
+    let mut notes = elf::notes(&cpus);
+    let guest = vm.vmcoreinfo().unwrap_or_default();
+    let guest_at = notes.len();
+    notes.extend(&guest);
+    notes.resize(notes.len().next_multiple_of(4), 0);
     let form = kdump::FORMS.iter().find(|row| row.0 == format);
     let Some((_, form)) = form else {
-        out.write_all(&elf::head(&cpus, &ranges))?;
+        out.write_all(&elf::head(&notes, &ranges))?;
         return Ok(Body::Elf(ranges.into_iter().rev().collect()));
     };
     let source = kdump::Source {
-        notes: &elf::notes(&cpus),
+        notes: &notes,
+        guest: elf::content(&guest).map(|content| (guest_at + content.start, content.len())),
         cpus: cpus.len(),
         ranges: &ranges,
         page: vm.page_size(),

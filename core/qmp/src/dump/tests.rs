@@ -92,7 +92,7 @@ fn readelf_reads_it() {
         ..CpuState::default()
     };
     let ranges = [(0x4000_0000, 0x1000)];
-    let mut file = elf::head(&[cpu.clone(), cpu], &ranges);
+    let mut file = elf::head(&elf::notes(&[cpu.clone(), cpu]), &ranges);
     file.extend([0; 0x1000]);
     let path = std::env::temp_dir().join(format!("ferrite-dump-{}", std::process::id()));
     std::fs::write(&path, file).unwrap();
@@ -109,6 +109,55 @@ fn readelf_reads_it() {
     }
     assert_eq!(text.matches("NT_PRSTATUS").count(), 2, "{text}");
     assert_eq!(text.matches("NT_FPREGSET").count(), 2, "{text}");
+}
+
+/// An ELF note, put together by its definition.
+fn note(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for word in [name.len() as u32, content.len() as u32, 0] {
+        out.extend(word.to_le_bytes());
+    }
+    for part in [name, content] {
+        out.extend(part);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+/// What the guest's kernel says is in both formats, where readers look for it.
+#[test]
+fn the_kernels_note_is_there() {
+    let mut vm = FakeVm::new(Events::new(Arc::new(FakeClock::default())));
+    let text = b"OSRELEASE=6.1\nPAGESIZE=4096\n";
+    vm.vmcoreinfo = Some(note(b"VMCOREINFO\0", text));
+    for (name, format) in [("core", "elf"), ("kdump", "kdump-raw-zlib")] {
+        let arguments =
+            json!({"paging": false, "protocol": format!("file:{name}"), "format": format});
+        run(&mut vm, "dump-guest-memory", arguments).unwrap();
+    }
+    let files = vm.files.lock().unwrap();
+    let u64_at =
+        |file: &[u8], at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+    let kdump = &files["kdump"];
+    let (at, len) = (u64_at(kdump, 4096 + 32), u64_at(kdump, 4096 + 40));
+    assert_eq!(&kdump[at..at + len], text);
+    // The program header of notes comes first.
+    let core = &files["core"];
+    let (at, len) = (u64_at(core, 64 + 8), u64_at(core, 64 + 32));
+    assert!(core[at..at + len].ends_with(&note(b"VMCOREINFO\0", text)));
+    assert_eq!(core.len(), at + len + vm.ram.len());
+}
+
+#[test]
+fn half_a_note_has_no_content() {
+    let whole = note(b"VMCOREINFO\0", b"text");
+    assert_eq!(elf::content(&whole), Some(24..28));
+    for len in 0..whole.len() {
+        assert_eq!(elf::content(&whole[..len]), None, "{len}");
+    }
+    let mut long = whole;
+    long[..8].fill(0xff);
+    assert_eq!(elf::content(&long), None);
 }
 
 /// What a flattened file stands for: the chunks in their places.

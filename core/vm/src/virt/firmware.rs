@@ -2,6 +2,7 @@
 
 use ferrite_devices::fw_cfg::{AddError, FwCfg};
 
+use super::vmcoreinfo;
 use crate::config::MachineConfig;
 
 /// Numbers of the items (QEMU `docs/specs/fw_cfg`).
@@ -26,6 +27,9 @@ pub(super) fn items(config: &MachineConfig) -> Result<FwCfg, AddError> {
     let cpus = (config.cpus as u16).to_le_bytes().to_vec();
     fw_cfg.add_item(key::NB_CPUS, cpus.clone())?;
     fw_cfg.add_item(key::MAX_CPUS, cpus)?;
+    if config.vmcoreinfo {
+        fw_cfg.add_writable_file(vmcoreinfo::FILE, vmcoreinfo::EMPTY.to_vec())?;
+    }
     if config.firmware.is_none() && config.flash[0].is_none() {
         return Ok(fw_cfg);
     }

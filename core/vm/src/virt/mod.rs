@@ -8,6 +8,7 @@ mod firmware;
 mod given_tree;
 pub mod memory_map;
 pub(crate) mod tracing;
+mod vmcoreinfo;
 mod watch;
 
 pub use board::{Board, DeviceInfo};

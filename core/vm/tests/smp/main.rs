@@ -50,6 +50,7 @@ fn machine() -> Vm {
         virtio: Vec::new(),
         pci: Vec::new(),
         virtio_legacy: true,
+        vmcoreinfo: false,
         wall_offset: 0,
         uuid: [0; 16],
         seed: [0; 40],
