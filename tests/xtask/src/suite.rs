@@ -72,8 +72,6 @@ pub fn run_all() -> Result<()> {
         ["test", "--quiet", "--package", "ferrite-aarch64", "--lib"],
         &[("FERRITE_BACKEND", "interp")],
     )?;
-    progress("checking that the core builds for wasm32");
-    wasm::check_core()?;
     fuzz::smoke(FUZZ_SECONDS)?;
     progress("booting real guests");
     run(

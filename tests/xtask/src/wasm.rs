@@ -1,4 +1,5 @@
-//! The core for wasm32: whether it builds, as its rules promise, and the browser's artefact.
+//! What is built for wasm32: the core for browsers and for the sandbox, which have all of a machine in
+//! them, and what the WebAssembly back end's tests run.
 
 use std::path::Path;
 
@@ -11,37 +12,6 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What every browser has that the page is meant for.
 const FEATURES: &str = "-Ctarget-feature=+simd128";
-
-/// The packages that are part of a machine.
-const PACKAGES: [&str; 13] = [
-    "ferrite-ram",
-    "ferrite-simd",
-    "ferrite-ir",
-    "ferrite-aarch64",
-    "ferrite-machine",
-    "ferrite-devices",
-    "ferrite-block",
-    "ferrite-net",
-    "ferrite-vm",
-    "ferrite-cli",
-    "ferrite-qmp",
-    "ferrite-jit",
-    "ferrite-monitor",
-];
-
-/// Checks every package with the installed target of rustup where there is one, else with Debian's
-/// compiler, which brings the standard library's source.
-pub fn check_core() -> Result<()> {
-    let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
-    let args = ["check", "--quiet"].into_iter().chain(packages);
-    match cargo(args, &[])? {
-        true => Ok(()),
-        false => {
-            progress(format!("left out: {}", what_is_missing()));
-            Ok(())
-        }
-    }
-}
 
 /// Builds what the WebAssembly back end's tests run inside wasmtime.
 pub fn build_artefact() -> Result<()> {
