@@ -1,9 +1,12 @@
 //! From a guest address to a region.
 
+mod returns;
 #[cfg(test)]
 mod tests;
 
 use ferrite_ir::{BlockId, Builder, Int, Region, Target, Terminator};
+
+use returns::Returns;
 
 use super::{Context, Flow, Translator, dispatch, helper};
 use crate::state;
@@ -24,8 +27,8 @@ const PAGE: u64 = 4096;
 pub enum Scope {
     /// One block; a branch back to its own entry stays within it.
     Block,
-    /// What direct branches reach from the entry within the page, as far as limits allow: loops
-    /// whole.
+    /// What direct branches reach from the entry within the page, and returns from calls among them,
+    /// as far as limits allow: loops whole.
     Reach,
 }
 
@@ -55,8 +58,10 @@ pub fn region(
     }
     let mut starts = vec![pc];
     let mut todo = Vec::new();
+    let mut returns = Returns::default();
     let mut end = first;
     loop {
+        todo.extend(returns.after(&end, t.word, t.pc));
         // What lies behind the block is to be behind it in the region as well.
         let mut ways = successors(&end);
         if ways[0] == Some(t.pc) {
@@ -74,6 +79,7 @@ pub fn region(
             }
             _ => {
                 let mut region = t.b.finish(end);
+                returns.join(&mut region, &starts);
                 join(&mut region, &starts);
                 return region;
             }

@@ -115,6 +115,30 @@ fn loops_are_whole_and_leave_for_what_direct_branches_do_not_reach() {
 }
 
 #[test]
+fn returns_are_compared_with_the_calls_of_their_region() {
+    let (bl_1, bl_3, cbnz_back_2) = (0x9400_0003, 0x9400_0001, 0xb5ff_ffc0);
+    // Two calls of 0x1014 in a loop at 0x1008.
+    let code = [NOP_ADD, NOP_ADD, bl_1, bl_3 + 1, cbnz_back_2, RET];
+    let region = reach(&code);
+    let ends: Vec<_> = region.blocks.iter().map(|b| b.end.clone()).collect();
+    let block = |n| Target::Block(BlockId(n));
+    // 0x1008, 0x1014, 0x100c, 0x1010, and what is left of the return.
+    assert_eq!(ends[0], Terminator::Goto(block(1)));
+    assert_eq!(ends[2], Terminator::Goto(block(1)));
+    let ways = |n: usize| match ends[n] {
+        Terminator::Branch { then, other, .. } => [then, other],
+        _ => panic!("{region}"),
+    };
+    assert_eq!(ways(1), [block(2), block(4)]);
+    assert_eq!(ways(3), [block(0), block(1)]);
+    assert_eq!(ways(4), [block(3), block(5)]);
+    assert!(matches!(ends[5], Terminator::Indirect { .. }));
+    // A call of another page is none of those.
+    let region = reach(&[NOP_ADD, NOP_ADD, 0x9400_0400, RET]);
+    assert_eq!(region.blocks.len(), 1);
+}
+
+#[test]
 fn regions_stay_in_their_page_and_within_limits() {
     // Each instruction branches on x0 to the last of the page.
     let code: Vec<u32> = (0..PAGE / 4)
