@@ -4,6 +4,7 @@
  * `cargo xtask bench`, which runs it in each emulator in turn. */
 
 #define _GNU_SOURCE
+#include <arm_acle.h>
 #include <arm_neon.h>
 #include <signal.h>
 #include <stdint.h>
@@ -160,6 +161,83 @@ static void neon_integer(void) {
     sink += vgetq_lane_u8(sum, 0);
 }
 
+/* Cryptography and checksums on the instructions for them, and what codecs are made of. */
+
+__attribute__((target("+crypto"))) static void aes(void) {
+    enum { ROUNDS = 10, BLOCKS = 4 };
+    uint8x16_t key[ROUNDS + 1], block[BLOCKS];
+    for (int i = 0; i <= ROUNDS; i++)
+        key[i] = vdupq_n_u8(i * 29 + 1);
+    for (int i = 0; i < BLOCKS; i++)
+        block[i] = vdupq_n_u8(i);
+    for (int n = 0; n < 150000; n++)
+        for (int i = 0; i < BLOCKS; i++) {
+            for (int r = 0; r < ROUNDS - 1; r++)
+                block[i] = vaesmcq_u8(vaeseq_u8(block[i], key[r]));
+            block[i] = veorq_u8(vaeseq_u8(block[i], key[ROUNDS - 1]), key[ROUNDS]);
+        }
+    for (int i = 0; i < BLOCKS; i++)
+        sink += vgetq_lane_u8(block[i], 0);
+}
+
+__attribute__((target("+crypto"))) static void sha256(void) {
+    uint32x4_t state[2] = {vdupq_n_u32(0x6a09e667), vdupq_n_u32(0x510e527f)}, w[4];
+    uint32x4_t constant = vdupq_n_u32(0x428a2f98);
+    for (int i = 0; i < 4; i++)
+        w[i] = vdupq_n_u32(i);
+    for (int n = 0; n < 1000000; n++) {
+        uint32x4_t words = vaddq_u32(w[n & 3], constant), old = state[0];
+        state[0] = vsha256hq_u32(state[0], state[1], words);
+        state[1] = vsha256h2q_u32(state[1], old, words);
+        w[n & 3] = vsha256su1q_u32(vsha256su0q_u32(w[n & 3], w[(n + 1) & 3]), w[(n + 2) & 3],
+                                   w[(n + 3) & 3]);
+    }
+    sink += vgetq_lane_u32(state[0], 0);
+}
+
+__attribute__((target("+crypto"))) static void polynomial(void) {
+    poly64_t hash = 0x87;
+    for (int n = 0; n < 2000000; n++) {
+        poly128_t product = vmull_p64(hash, 0x1234567890abcdef + n);
+        hash ^= (poly64_t)product ^ (poly64_t)(product >> 64);
+    }
+    sink += hash;
+}
+
+__attribute__((target("+crc"))) static void checksum(void) {
+    uint32_t c = ~0u, d = ~0u;
+    for (uint64_t n = 0; n < 2000000; n++) {
+        c = __crc32d(c, n);
+        d = __crc32cd(d, n);
+    }
+    sink += c ^ d;
+}
+
+static void look_up(void) {
+    uint8x16_t table = vdupq_n_u8(3), index = vdupq_n_u8(1), sum = vdupq_n_u8(0);
+    for (int n = 0; n < 3000000; n++) {
+        index = vaddq_u8(index, vdupq_n_u8(7));
+        sum = veorq_u8(sum, vqtbl1q_u8(table, vandq_u8(index, vdupq_n_u8(31))));
+        table = vaddq_u8(table, sum);
+    }
+    sink += vgetq_lane_u8(sum, 0);
+}
+
+static void saturate(void) {
+    enum { N = 1 << 14 };
+    static uint8_t a[N], b[N];
+    static int16_t c[N];
+    for (int i = 0; i < N; i++)
+        a[i] = i * 7, c[i] = i * 3;
+    for (int round = 0; round < 200; round++)
+        for (int i = 0; i < N; i += 8) {
+            int16x8_t wide = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(a + i)));
+            wide = vqaddq_s16(vqrdmulhq_n_s16(wide, 19000), vld1q_s16(c + i));
+            vst1_u8(b + i, vqmovun_s16(vrshrq_n_s16(wide, 3)));
+        }
+    sink += b[9];
+}
+
 /* System. */
 
 static void system_call(void) {
@@ -250,6 +328,9 @@ static const struct { const char *kind, *name; void (*run)(void); } items[] = {
     {"compute", "strings", strings},       {"compute", "atomics", atomics},
     {"float", "matrix-double", matrix_double}, {"float", "scalar-double", scalar_double},
     {"float", "neon-float", neon_float},   {"float", "neon-integer", neon_integer},
+    {"crypto", "aes", aes},                {"crypto", "sha256", sha256},
+    {"crypto", "polynomial", polynomial},  {"crypto", "checksum", checksum},
+    {"float", "look-up", look_up},         {"float", "saturate", saturate},
     {"system", "system-call", system_call}, {"system", "context-switch", context_switch},
     {"system", "fork", forks},             {"system", "exec", execs},
     {"system", "page-fault", page_faults}, {"system", "mprotect", protections},

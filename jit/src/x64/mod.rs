@@ -14,6 +14,7 @@
 //! | register | holds |
 //! |---|---|
 //! | `rbp` | the vCPU block, plus a constant |
+//! | `r14` | the instruction budget, which its slot holds while other code runs |
 //! | `r15` | host address of guest memory's offset 0 |
 //! | `rsp` | the frame |
 //! | `rax`, `rcx`, `rdx`, `xmm0`, `xmm1` | scratch within an operation |

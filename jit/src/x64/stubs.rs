@@ -163,6 +163,7 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; mov rax, [rdi + SEEN_GIVEN + 16]
         ; mov [rsp + SEEN + 16], rax
         ; lea rbp, [rdx + BIAS]
+        ; mov r14, [rbp + BUDGET]
         ; mov r15, rcx
         ; mov DWORD [rsp + CLEAN], CLEAN_STATUS
         ; ldmxcsr [rsp + CLEAN]
@@ -176,6 +177,7 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
     join_status(m, 0);
     dynasm!(m.asm
         ; .arch x64
+        ; mov [rbp + BUDGET], r14
         ; add rsp, FRAME_BYTES
         ; pop r15
         ; pop r14
@@ -190,6 +192,9 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
 const SEEN_GIVEN: i32 = offset_of!(Context, seen) as i32;
 const SEEN: i32 = offset_of!(Frame, seen) as i32;
 const _: () = assert!(size_of::<Seen>() == 24);
+
+/// Where the budget is while other code than that of regions runs, which has it in `r14`.
+const BUDGET: i32 = slot_at(slot::BUDGET);
 
 /// Every exception masked and none noted: the processor's state after reset.
 const CLEAN_STATUS: i32 = 0x1f80;
@@ -340,6 +345,7 @@ fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
     join_status(m, 8);
     dynasm!(m.asm
         ; .arch x64
+        ; mov [rbp + BUDGET], r14
         ; push rsi
         ; push rdi
         ; push r8
@@ -360,6 +366,7 @@ fn call(m: &mut Maker, stubs: &Stubs, function: Function, keep: Keep) -> u32 {
         ; xchg rcx, rdx
         ; mov rax, QWORD function as usize as i64
         ; call rax
+        ; mov r14, [rbp + BUDGET]
         // Rust code may have computed with numbers of its own.
         ; ldmxcsr [rsp + frame + CLEAN]
     );

@@ -69,12 +69,8 @@ impl Emitter<'_> {
         let (index, scale) = shifted.unwrap_or((b, 0));
         let base = self.register(a);
         let index = self.register(index);
-        match scale {
-            0 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) + disp]),
-            1 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 2 + disp]),
-            2 => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 4 + disp]),
-            _ => dynasm!(self.asm ; .arch x64 ; lea rax, [Rq(base) + Rq(index) * 8 + disp]),
-        }
+        let scale = scale.min(3) as u8;
+        self.lea_sum(ferrite_ir::Width::W64, RAX, base, index, scale, disp);
     }
 
     /// Turns the guest address in `rax` into an offset in guest memory, or takes one of the returned

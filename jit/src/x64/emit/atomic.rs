@@ -23,13 +23,6 @@ impl Emitter<'_> {
         let Some(access) = Access::of(op) else {
             return;
         };
-        self.operands_to_slots(access.values, VALUE);
-        self.operands_to_slots(access.expected, EXPECTED);
-        // In registers before the ways part.
-        let value = access.values[0].map(|a| self.register(a));
-        let expected = access.expected[0].map(|a| self.register(a));
-        self.address(access.addr, 0);
-        self.store_slot(ADDRESS, RAX);
         self.out.atomics.push(access.entry());
         let number = self.bases.atomics + self.out.atomics.len() as u32 - 1;
         let site = self.site(What::Atomic(number));
@@ -39,6 +32,15 @@ impl Emitter<'_> {
             self.stubs.atomic
         };
         if access.is_single() && access.is_simple() {
+            // In registers before the ways part.
+            let value = access.values[0].map(|a| self.register(a));
+            let expected = access.expected[0].map(|a| self.register(a));
+            self.address(access.addr, 0);
+            // What a store exclusive finds out makes it need the address once more.
+            let kept = matches!(access.what, AtomicKind::StoreExclusive { .. });
+            if kept {
+                self.store_slot(ADDRESS, RAX);
+            }
             let to = access.results[0].map_or(RCX, |d| self.wanted_result(d));
             let stores = self.stores();
             let from = self.inline(&access, to, value.unwrap_or(RDX), expected.unwrap_or(RDX));
@@ -48,12 +50,20 @@ impl Emitter<'_> {
                 back,
                 stub,
                 site,
-                argument: Argument::None,
+                argument: Argument::Atomic {
+                    address: (!kept).then_some(RAX),
+                    value,
+                    expected,
+                },
                 result: Into::Slot(to, RESULT[0]),
                 stores,
             });
             return;
         }
+        self.operands_to_slots(access.values, VALUE);
+        self.operands_to_slots(access.expected, EXPECTED);
+        self.address(access.addr, 0);
+        self.store_slot(ADDRESS, RAX);
         self.store_newer();
         self.constant(RDX, site.into());
         self.call_stub(stub);
@@ -155,13 +165,48 @@ impl Emitter<'_> {
         }
     }
 
-    /// Replaces what is at the offset in `rax` until nobody came in between.
+    /// Stores the operands of an access whose inline path did not apply, for the function.
+    pub(super) fn store_atomic_operands(
+        &mut self,
+        address: Option<u8>,
+        value: Option<u8>,
+        expected: Option<u8>,
+    ) {
+        for (register, slot) in [
+            (address, ADDRESS),
+            (value, VALUE[0]),
+            (expected, EXPECTED[0]),
+        ] {
+            if let Some(register) = register {
+                self.store_slot(slot, register);
+            }
+        }
+    }
+
+    /// Adds to or replaces what is at the offset in `rax`.
     fn modify(&mut self, op: AtomicOp, to: u8, value: u8, mem: Mem) {
+        self.copy(RDX, value);
+        match (op, mem.size) {
+            (AtomicOp::Add, Size::B1) => dynasm!(self.asm ; .arch x64 ; lock xadd [r15 + rax], dl),
+            (AtomicOp::Add, Size::B2) => dynasm!(self.asm ; .arch x64 ; lock xadd [r15 + rax], dx),
+            (AtomicOp::Add, Size::B4) => dynasm!(self.asm ; .arch x64 ; lock xadd [r15 + rax], edx),
+            (AtomicOp::Add, _) => dynasm!(self.asm ; .arch x64 ; lock xadd [r15 + rax], rdx),
+            (AtomicOp::Swap, Size::B1) => dynasm!(self.asm ; .arch x64 ; xchg [r15 + rax], dl),
+            (AtomicOp::Swap, Size::B2) => dynasm!(self.asm ; .arch x64 ; xchg [r15 + rax], dx),
+            (AtomicOp::Swap, Size::B4) => dynasm!(self.asm ; .arch x64 ; xchg [r15 + rax], edx),
+            (AtomicOp::Swap, _) => dynasm!(self.asm ; .arch x64 ; xchg [r15 + rax], rdx),
+            _ => return self.modify_by_exchange(op, to, value, mem),
+        }
+        self.copy(RAX, RDX);
+        self.extend_result(to, mem.size, mem.sign);
+    }
+
+    /// Replaces what is at the offset in `rax` until nobody came in between.
+    fn modify_by_exchange(&mut self, op: AtomicOp, to: u8, value: u8, mem: Mem) {
         self.copy(RCX, RAX);
         self.load_at(RAX, mem.size, Sign::Zero);
         let again = self.here();
         match op {
-            AtomicOp::Add => dynasm!(self.asm ; .arch x64 ; lea rdx, [rax + Rq(value)]),
             AtomicOp::Clear => dynasm!(self.asm ; .arch x64 ; andn rdx, Rq(value), rax),
             _ => {
                 self.copy(RDX, value);

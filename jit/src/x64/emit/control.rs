@@ -210,6 +210,11 @@ impl Emitter<'_> {
         );
         match argument {
             Argument::None | Argument::Wide { .. } => {}
+            Argument::Atomic {
+                address,
+                value,
+                expected,
+            } => self.store_atomic_operands(address, value, expected),
             Argument::Register(register) => self.copy(RCX, register),
             Argument::Constant(value) => self.constant(RCX, value),
             Argument::Vector(x) => {

@@ -2,10 +2,9 @@
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::{Region, slot};
+use ferrite_ir::Region;
 
 use super::super::file::File;
-use super::super::slot_at;
 use super::{Cold, Emitter, RAX, cc, count_insns};
 
 /// A register that goes to the slot of the global that it holds.
@@ -97,7 +96,10 @@ impl Emitter<'_> {
 
     /// `budget -= insns`.
     fn charge(&mut self, insns: i32) {
-        dynasm!(self.asm ; .arch x64 ; sub QWORD [rbp + slot_at(slot::BUDGET)], insns);
+        match i8::try_from(insns) {
+            Ok(insns) => dynasm!(self.asm ; .arch x64 ; sub r14, BYTE insns),
+            Err(_) => dynasm!(self.asm ; .arch x64 ; sub r14, insns),
+        }
     }
 
     /// Loads every home, at the region's entry.
@@ -147,10 +149,10 @@ impl Emitter<'_> {
     ) {
         let insns = count_insns(&region.blocks[n]) as i32;
         self.land(from);
-        dynasm!(self.asm ; .arch x64 ; cmp QWORD [rbp + slot_at(slot::BUDGET)], -insns);
+        dynasm!(self.asm ; .arch x64 ; cmp r14, -insns);
         let enough = self.branch(cc::GREATER);
         self.connect(enough, back);
-        dynasm!(self.asm ; .arch x64 ; add QWORD [rbp + slot_at(slot::BUDGET)], insns);
+        dynasm!(self.asm ; .arch x64 ; add r14, insns);
         self.store_all(stores);
         let pc = super::control::block_address(region, n);
         if n == 0 && stores.is_empty() {

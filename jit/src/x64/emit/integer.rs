@@ -110,28 +110,41 @@ impl Emitter<'_> {
         let right = self.operand_at(w, b);
         let left = self.register(a);
         let to = self.result_over(d, &[a, b]);
-        match (w, right) {
-            (Width::W64, Operand::Register(b)) => {
-                dynasm!(self.asm ; .arch x64 ; lea Rq(to), [Rq(left) + Rq(b)]);
-            }
-            (Width::W32, Operand::Register(b)) => {
-                dynasm!(self.asm ; .arch x64 ; lea Rd(to), [Rq(left) + Rq(b)]);
-            }
-            (_, Operand::Immediate(b)) => self.lea(w, to, left, b),
+        match right {
+            Operand::Register(b) => self.lea_sum(w, to, left, b, 0, 0),
+            Operand::Immediate(b) => self.lea(w, to, left, b),
         }
     }
 
     /// `to = from + disp`.
     pub(super) fn lea(&mut self, w: Width, to: u8, from: u8, disp: i32) {
-        match (w, i8::try_from(disp)) {
-            (Width::W64, Ok(disp)) => {
-                dynasm!(self.asm ; .arch x64 ; lea Rq(to), [BYTE Rq(from) + disp])
-            }
-            (Width::W64, Err(_)) => dynasm!(self.asm ; .arch x64 ; lea Rq(to), [Rq(from) + disp]),
-            (Width::W32, Ok(disp)) => {
-                dynasm!(self.asm ; .arch x64 ; lea Rd(to), [BYTE Rq(from) + disp])
-            }
-            (Width::W32, Err(_)) => dynasm!(self.asm ; .arch x64 ; lea Rd(to), [Rq(from) + disp]),
+        // The index that is none.
+        const NO_INDEX: u8 = 4;
+        self.lea_sum(w, to, from, NO_INDEX, 0, disp);
+    }
+
+    /// `to = base + (index << scale) + disp`, `scale` at most 3; an index of 4 is none. Without a
+    /// distance where there is none: sums of three parts take longer.
+    pub(super) fn lea_sum(&mut self, w: Width, to: u8, base: u8, index: u8, scale: u8, disp: i32) {
+        let rex =
+            0x40 | u8::from(w == Width::W64) << 3 | to >> 3 << 2 | index >> 3 << 1 | base >> 3;
+        let short = i8::try_from(disp);
+        // Registers that end like `rbp` have no form without a distance.
+        let form = match short {
+            Ok(0) if base & 7 != 5 => 0,
+            Ok(_) => 0x40,
+            Err(_) => 0x80,
+        };
+        let alone = index == 4 && base & 7 != 4;
+        let rm = if alone { base & 7 } else { 4 };
+        self.asm.extend([rex, 0x8d, form | (to & 7) << 3 | rm]);
+        if !alone {
+            self.asm.push(scale << 6 | (index & 7) << 3 | (base & 7));
+        }
+        match (form, short) {
+            (0, _) => {}
+            (_, Ok(disp)) => self.asm.push_i8(disp),
+            (_, Err(_)) => self.asm.push_i32(disp),
         }
     }
 

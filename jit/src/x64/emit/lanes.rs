@@ -10,7 +10,7 @@ use super::wide::Operands;
 
 /// An SSE instruction `66 0F op` or `66 0F 38 op` of two vector registers.
 #[derive(Clone, Copy)]
-enum Sse {
+pub(super) enum Sse {
     /// In the two-byte map.
     M(u8),
     /// In the three-byte map 38.
@@ -18,7 +18,7 @@ enum Sse {
 }
 use Sse::{M, M38};
 
-const fn by_lane(lane: Lane, rows: [Option<Sse>; 4]) -> Option<Sse> {
+pub(super) const fn by_lane(lane: Lane, rows: [Option<Sse>; 4]) -> Option<Sse> {
     match lane {
         Lane::B => rows[0],
         Lane::H => rows[1],
@@ -29,11 +29,16 @@ const fn by_lane(lane: Lane, rows: [Option<Sse>; 4]) -> Option<Sse> {
 }
 
 const EQUAL: [Option<Sse>; 4] = [Some(M(0x74)), Some(M(0x75)), Some(M(0x76)), Some(M38(0x29))];
-const GREATER: [Option<Sse>; 4] = [Some(M(0x64)), Some(M(0x65)), Some(M(0x66)), Some(M38(0x37))];
-const MAX_UNSIGNED: [Option<Sse>; 4] = [Some(M(0xde)), Some(M38(0x3e)), Some(M38(0x3f)), None];
-const MIN_UNSIGNED: [Option<Sse>; 4] = [Some(M(0xda)), Some(M38(0x3a)), Some(M38(0x3b)), None];
-const ADD: [Option<Sse>; 4] = [Some(M(0xfc)), Some(M(0xfd)), Some(M(0xfe)), Some(M(0xd4))];
-const SUB: [Option<Sse>; 4] = [Some(M(0xf8)), Some(M(0xf9)), Some(M(0xfa)), Some(M(0xfb))];
+pub(super) const GREATER: [Option<Sse>; 4] =
+    [Some(M(0x64)), Some(M(0x65)), Some(M(0x66)), Some(M38(0x37))];
+pub(super) const MAX_UNSIGNED: [Option<Sse>; 4] =
+    [Some(M(0xde)), Some(M38(0x3e)), Some(M38(0x3f)), None];
+pub(super) const MIN_UNSIGNED: [Option<Sse>; 4] =
+    [Some(M(0xda)), Some(M38(0x3a)), Some(M38(0x3b)), None];
+pub(super) const ADD: [Option<Sse>; 4] =
+    [Some(M(0xfc)), Some(M(0xfd)), Some(M(0xfe)), Some(M(0xd4))];
+pub(super) const SUB: [Option<Sse>; 4] =
+    [Some(M(0xf8)), Some(M(0xf9)), Some(M(0xfa)), Some(M(0xfb))];
 const MUL: [Option<Sse>; 4] = [None, Some(M(0xd5)), Some(M38(0x40)), None];
 
 /// The instruction that computes `v0 op v1` into `v0`, where there is one.
@@ -96,11 +101,14 @@ impl Emitter<'_> {
                 e.sse(sse, to, b);
             });
         }
-        self.composed(op, shape, imm, o) || self.moves(op, shape, imm, o)
+        self.composed(op, shape, imm, o)
+            || self.moves(op, shape, imm, o)
+            || self.widths(op, shape, imm, o)
+            || self.permute(op, shape, imm, o)
     }
 
     /// `to op= from`.
-    fn sse(&mut self, sse: Sse, to: u8, from: u8) {
+    pub(super) fn sse(&mut self, sse: Sse, to: u8, from: u8) {
         let rex = 0x40 | (to >> 3) << 2 | from >> 3;
         let modrm = 0xc0 | (to & 7) << 3 | (from & 7);
         match sse {
@@ -116,7 +124,7 @@ impl Emitter<'_> {
     }
 
     /// Has `write` compute into `xmm0`, and moves that to the result, cut to the shape.
-    fn compute_vector(
+    pub(super) fn compute_vector(
         &mut self,
         o: &Operands,
         shape: Shape,
@@ -141,7 +149,7 @@ impl Emitter<'_> {
     }
 
     /// `x = ~x`, by way of `xmm1`.
-    fn complement(&mut self, x: u8) {
+    pub(super) fn complement(&mut self, x: u8) {
         dynasm!(self.asm ; .arch x64 ; pcmpeqd xmm1, xmm1 ; pxor Rx(x), xmm1);
     }
 
@@ -302,7 +310,7 @@ impl Emitter<'_> {
     }
 
     /// The low half of `xmm0` = its lanes of twice the width, right by `imm` and cut.
-    fn narrow(&mut self, to: Lane, imm: i8) {
+    pub(super) fn narrow(&mut self, to: Lane, imm: i8) {
         match to {
             Lane::B => dynasm!(self.asm
                 ; .arch x64

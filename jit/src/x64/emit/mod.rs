@@ -10,16 +10,20 @@
 
 mod access;
 mod atomic;
+mod cold;
 mod control;
 mod crypto;
 mod edges;
 mod flags;
 mod float;
+mod host;
 mod integer;
 mod lanes;
 mod pair;
+mod permute;
 mod values;
 mod wide;
+mod widths;
 
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, SimpleAssembler};
@@ -32,10 +36,11 @@ use super::homes::Homes;
 use super::plan::{self, Flags};
 use super::slot_at;
 use super::stubs::Stubs;
-use edges::Store;
+use cold::{Argument, Cold, Into};
+pub(super) use host::Host;
 
-/// Registers for values: all but the scratch ones, `rsp`, `rbp` and `r15`.
-const INTEGERS: u16 = 0b0111_1111_1100_1000;
+/// Registers for values: all but the scratch ones, `rsp`, `rbp`, `r14` and `r15`.
+const INTEGERS: u16 = 0b0011_1111_1100_1000;
 /// All but `xmm0` to `xmm2`.
 const VECTORS: u16 = 0b1111_1111_1111_1000;
 
@@ -136,68 +141,6 @@ pub(super) struct Bases {
     pub exits: u32,
 }
 
-/// Code that is written after the hot part.
-enum Cold {
-    /// The budget was used up, perhaps, at the start of block `n`.
-    Entry {
-        n: usize,
-        from: usize,
-        back: usize,
-        stores: Vec<Store>,
-    },
-    /// A call of a stub after `stores`, after which the value in `rax` goes to `result`.
-    Call {
-        from: Vec<usize>,
-        back: usize,
-        stub: u32,
-        site: u32,
-        argument: Argument,
-        result: Into,
-        stores: Vec<Store>,
-    },
-    /// The rest of two accesses side by side.
-    Pair(pair::Outlined),
-    /// A product may be exactly zero. If not, the call that comes next does the operation.
-    ZeroProduct {
-        from: usize,
-        back: usize,
-        double: bool,
-        factors: [u8; 2],
-    },
-    /// An exit that is not linked, taken after `stores`.
-    Exit { n: usize, stores: Vec<Store> },
-}
-
-/// What a stub gets besides an address.
-#[derive(Clone, Copy)]
-enum Argument {
-    None,
-    /// A register's value.
-    Register(u8),
-    Constant(u64),
-    /// A vector register's.
-    Vector(u8),
-    /// The first argument of a helper.
-    Helper(u8),
-    /// The operands of a wide operation.
-    Wide {
-        vectors: [Option<u8>; 3],
-        integer: Option<u8>,
-    },
-}
-
-/// Where a stub's result goes.
-#[derive(Clone, Copy)]
-enum Into {
-    Nowhere,
-    Register(u8),
-    /// The result is in a slot, and goes to the register.
-    Slot(u8, u16),
-    /// The same with a vector.
-    VectorSlot(u8, u16),
-    Vector(u8),
-}
-
 /// Where the code of a block starts, or what waits to be told.
 #[derive(Default)]
 struct Label {
@@ -236,31 +179,6 @@ pub(super) struct Emitter<'a> {
     /// The page of the region's code.
     page: u64,
     host: Host,
-}
-
-/// What the host's processor has beyond what is always used.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Host {
-    /// Fused multiply-add.
-    pub fma: bool,
-    /// Rounds of AES.
-    pub aes: bool,
-    /// Products of polynomials over {0, 1}.
-    pub pclmul: bool,
-    /// Rounds of SHA-1 and SHA-256.
-    pub sha: bool,
-}
-
-impl Host {
-    /// This host's.
-    pub(super) fn detect() -> Self {
-        Self {
-            fma: is_x86_feature_detected!("fma"),
-            aes: is_x86_feature_detected!("aes"),
-            pclmul: is_x86_feature_detected!("pclmulqdq"),
-            sha: is_x86_feature_detected!("sha"),
-        }
-    }
 }
 
 /// Buffers kept from one region to the next, for their allocations.
@@ -560,50 +478,6 @@ impl<'a> Emitter<'a> {
         }
         self.next_slot += 2;
         slot
-    }
-
-    fn cold_part(&mut self, region: &Region) {
-        let mut refused = Vec::new();
-        for cold in std::mem::take(&mut self.cold) {
-            match cold {
-                Cold::ZeroProduct {
-                    from,
-                    back,
-                    double,
-                    factors,
-                } => {
-                    self.land(from);
-                    refused.extend(self.cold_zero_product(double, factors));
-                    let end = self.jump();
-                    self.connect(end, back);
-                }
-                Cold::Entry {
-                    n,
-                    from,
-                    back,
-                    stores,
-                } => self.cold_entry(region, n, from, back, &stores),
-                Cold::Call {
-                    from,
-                    back,
-                    stub,
-                    site,
-                    argument,
-                    result,
-                    stores,
-                } => {
-                    for from in from.into_iter().chain(refused.drain(..)) {
-                        self.land(from);
-                    }
-                    self.store_all(&stores);
-                    self.cold_call(stub, site, argument, result);
-                    let end = self.jump();
-                    self.connect(end, back);
-                }
-                Cold::Pair(pair) => self.cold_pair(pair),
-                Cold::Exit { n, stores } => self.cold_exit(n, &stores),
-            }
-        }
     }
 }
 
