@@ -24,6 +24,9 @@ pub(super) struct Frame {
     pub args: [u64; 4],
     /// A vector on its way to or from a function.
     pub vector: [u64; 2],
+    /// Where in the look-aside buffer look-ups in small tables last found their page: offsets of
+    /// entries, a hint for as many places in code.
+    pub tables: [u32; TABLES],
     /// For stubs.
     pub scratch: u64,
     /// The host's floating-point status and control word, as last read.
@@ -32,8 +35,11 @@ pub(super) struct Frame {
     pub clean_status: u32,
 }
 
+/// Hints for look-ups in tables.
+pub(super) const TABLES: usize = 16;
+
 /// Bytes that the entry stub reserves: the six saved registers before it make it end aligned.
-pub(super) const FRAME_BYTES: i32 = 120;
+pub(super) const FRAME_BYTES: i32 = 184;
 const _: () = assert!(size_of::<Frame>() <= FRAME_BYTES as usize && FRAME_BYTES % 16 == 8);
 
 /// What a call into Rust works on, for the duration of a run.

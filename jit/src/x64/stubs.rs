@@ -165,6 +165,11 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
         ; lea rbp, [rdx + BIAS]
         ; mov r14, [rbp + BUDGET]
         ; mov r15, rcx
+        ; xorps xmm0, xmm0
+        ; movups [rsp + TABLES], xmm0
+        ; movups [rsp + TABLES + 16], xmm0
+        ; movups [rsp + TABLES + 32], xmm0
+        ; movups [rsp + TABLES + 48], xmm0
         ; mov DWORD [rsp + CLEAN], CLEAN_STATUS
         ; ldmxcsr [rsp + CLEAN]
         ; jmp rsi
@@ -192,6 +197,9 @@ fn enter_and_leave(m: &mut Maker, stubs: &mut Stubs) {
 const SEEN_GIVEN: i32 = offset_of!(Context, seen) as i32;
 const SEEN: i32 = offset_of!(Frame, seen) as i32;
 const _: () = assert!(size_of::<Seen>() == 24);
+
+const TABLES: i32 = offset_of!(Frame, tables) as i32;
+const _: () = assert!(frame::TABLES * size_of::<u32>() == 64);
 
 /// Where the budget is while other code than that of regions runs, which has it in `r14`.
 const BUDGET: i32 = slot_at(slot::BUDGET);

@@ -5,11 +5,11 @@ use std::mem::offset_of;
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
 use ferrite_ir::{
-    Align, BinOp, Int, Mem, Op, Order, Sign, Size, TLB_INDEX, TLB_INDEX_SHIFT, VcpuBlock, Vector,
-    slot,
+    Align, BinOp, Int, Mem, Op, Order, Sign, Size, TLB_INDEX, TLB_INDEX_SHIFT, UnOp, VcpuBlock,
+    Vector, slot,
 };
 
-use super::super::frame::What;
+use super::super::frame::{Frame, TABLES, What};
 use super::super::{BIAS, slot_at};
 use super::edges::Store;
 use super::{Argument, Cold, Emitter, Into, RAX, RCX, cc};
@@ -88,6 +88,27 @@ impl Emitter<'_> {
             slow.push(self.branch(cc::NOT_EQUAL));
         }
         let table = if write { WRITE } else { READ };
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, TLB_INDEX_SHIFT as i8
+            ; and ecx, TLB_INDEX as i32
+        );
+        let whole = if unit >= bytes { 1 } else { bytes };
+        self.compare_tag(mem, whole, table);
+        slow.push(self.branch(cc::NOT_EQUAL));
+        dynasm!(self.asm ; .arch x64 ; add rax, [rbp + rcx + table + 8]);
+        slow
+    }
+
+    /// Compares the tag of an access of `bytes` at the address in `rax`, left in `rdx`, with that of
+    /// the entry at offset `rcx`.
+    fn compare_tag(&mut self, mem: Mem, bytes: u64, table: i32) {
+        if bytes == 1 {
+            dynasm!(self.asm ; .arch x64 ; mov rdx, rax);
+        } else {
+            dynasm!(self.asm ; .arch x64 ; lea rdx, [BYTE rax + (bytes - 1) as i8]);
+        }
         let context = match (mem.unprivileged, self.high) {
             (true, _) => slot::CONTEXT_LOW_USER,
             (false, true) => slot::CONTEXT_HIGH,
@@ -95,24 +116,76 @@ impl Emitter<'_> {
         };
         dynasm!(self.asm
             ; .arch x64
-            ; mov ecx, eax
-            ; shr ecx, TLB_INDEX_SHIFT as i8
-            ; and ecx, TLB_INDEX as i32
-        );
-        if unit >= bytes {
-            dynasm!(self.asm ; .arch x64 ; mov rdx, rax);
-        } else {
-            dynasm!(self.asm ; .arch x64 ; lea rdx, [BYTE rax + (bytes - 1) as i8]);
-        }
-        dynasm!(self.asm
-            ; .arch x64
             ; and rdx, -4096
             ; or rdx, [rbp + slot_at(context)]
             ; cmp rdx, [rbp + rcx + table]
         );
-        slow.push(self.branch(cc::NOT_EQUAL));
-        dynasm!(self.asm ; .arch x64 ; add rax, [rbp + rcx + table + 8]);
-        slow
+    }
+
+    /// Whether an address is that of an element of a table by a byte: almost every such access is to
+    /// the page of the last, and those before it wait for it.
+    fn is_indexed_by_byte(&self, addr: Int) -> bool {
+        let def = |a: Int| self.ops.get(self.ints.value(a.0).def as usize);
+        let Some(&Op::Bin {
+            op: BinOp::Add, b, ..
+        }) = def(addr)
+        else {
+            return false;
+        };
+        let index = match def(b) {
+            Some(&Op::Bin {
+                op: BinOp::Shl, a, ..
+            }) => a,
+            _ => b,
+        };
+        match def(index) {
+            Some(&Op::Bin {
+                op: BinOp::And, b, ..
+            }) => self.known(b).is_some_and(|mask| mask <= 0xff),
+            Some(&Op::Extract { len, signed, .. }) => len <= 8 && !signed,
+            Some(Op::Un { op, .. }) => *op == UnOp::ZeroExtend8,
+            Some(Op::Load { mem, .. }) => mem.size == Size::B1 && mem.sign == Sign::Zero,
+            _ => false,
+        }
+    }
+
+    /// The same as [`Self::translate`] for a load that takes the entry of the look-aside buffer to be
+    /// that of the last time, so that the access does not wait for its being found.
+    fn translate_in_table(&mut self, mem: Mem) {
+        let hint = offset_of!(Frame, tables) as i32 + 4 * (self.tables % TABLES) as i32;
+        self.tables += 1;
+        dynasm!(self.asm ; .arch x64 ; mov ecx, [rsp + hint]);
+        // The entry may be that of the page behind, which nothing may reach into from before.
+        let mut from = Vec::with_capacity(2);
+        if mem.size != Size::B1 {
+            dynasm!(self.asm ; .arch x64 ; test al, BYTE (mem.size.bytes() - 1) as i8);
+            from.push(self.branch(cc::NOT_EQUAL));
+        }
+        self.compare_tag(mem, 1, READ);
+        from.push(self.branch(cc::NOT_EQUAL));
+        let back = self.here();
+        dynasm!(self.asm ; .arch x64 ; add rax, [rbp + rcx + READ + 8]);
+        self.cold.push(Cold::Table {
+            from,
+            back,
+            hint,
+            mem,
+        });
+    }
+
+    /// Finds the entry for the address in `rax` and keeps its place; returns the jump that is taken if
+    /// it is not that of the address.
+    pub(super) fn cold_table(&mut self, mem: Mem, hint: i32) -> usize {
+        dynasm!(self.asm
+            ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, TLB_INDEX_SHIFT as i8
+            ; and ecx, TLB_INDEX as i32
+        );
+        self.compare_tag(mem, mem.size.bytes(), READ);
+        let miss = self.branch(cc::NOT_EQUAL);
+        dynasm!(self.asm ; .arch x64 ; mov [rsp + hint], ecx);
+        miss
     }
 
     /// Whether the inline path does an access.
@@ -121,6 +194,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn load(&mut self, d: Int, addr: Int, disp: i32, mem: Mem) {
+        let by_byte = self.is_indexed_by_byte(addr) && mem.align == Align::Any;
         self.address(addr, disp);
         let stores = self.stores();
         // Nobody may need the value, but the access may fault.
@@ -130,7 +204,12 @@ impl Emitter<'_> {
             RCX
         };
         let from = if Self::is_inline(mem) {
-            let from = self.translate(mem, mem.size.bytes(), false);
+            let from = if by_byte {
+                self.translate_in_table(mem);
+                Vec::new()
+            } else {
+                self.translate(mem, mem.size.bytes(), false)
+            };
             self.load_at(to, mem.size, mem.sign);
             from
         } else {

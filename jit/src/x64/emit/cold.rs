@@ -1,6 +1,6 @@
 //! The cold part: what is rare, behind the operations.
 
-use ferrite_ir::Region;
+use ferrite_ir::{Mem, Region};
 
 use super::edges::Store;
 use super::{Emitter, pair};
@@ -23,6 +23,14 @@ pub(super) enum Cold {
         argument: Argument,
         result: Into,
         stores: Vec<Store>,
+    },
+    /// A look-up in a table in another page than the last. If the look-aside buffer does not know it,
+    /// the call that comes next does the access.
+    Table {
+        from: Vec<usize>,
+        back: usize,
+        hint: i32,
+        mem: Mem,
     },
     /// The rest of two accesses side by side.
     Pair(pair::Outlined),
@@ -87,6 +95,19 @@ impl Emitter<'_> {
                 } => {
                     self.land(from);
                     refused.extend(self.cold_zero_product(double, factors));
+                    let end = self.jump();
+                    self.connect(end, back);
+                }
+                Cold::Table {
+                    from,
+                    back,
+                    hint,
+                    mem,
+                } => {
+                    for from in from {
+                        self.land(from);
+                    }
+                    refused.push(self.cold_table(mem, hint));
                     let end = self.jump();
                     self.connect(end, back);
                 }

@@ -169,6 +169,8 @@ pub(super) struct Emitter<'a> {
     /// Whether the block has called a helper, after which the code generations are up to date.
     called: bool,
     next_slot: u16,
+    /// Look-ups in small tables so far.
+    tables: usize,
     /// Index of the present operation.
     at: u32,
     /// Operations of the present block, for those that compute what earlier ones left to them.
@@ -213,6 +215,7 @@ pub(super) fn region<'a>(
         left: 0,
         called: false,
         next_slot: slot::FIRST_TEMP,
+        tables: 0,
         at: 0,
         ops: &[],
         error: None,
