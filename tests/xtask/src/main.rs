@@ -15,6 +15,7 @@ mod playground;
 mod reference_qemu;
 mod shell;
 mod suite;
+mod target;
 mod wasm;
 mod web;
 

@@ -7,7 +7,7 @@ use crate::crash;
 use crate::fuzz;
 use crate::guests;
 use crate::shell::{progress, run, run_with};
-use crate::{reference_qemu, wasm, web};
+use crate::{reference_qemu, target, wasm, web};
 
 /// Programs that tests need, and the Debian packages that have them.
 const TOOLS: [(&str, &str); 7] = [
@@ -72,6 +72,8 @@ pub fn run_all() -> Result<()> {
         ["test", "--quiet", "--package", "ferrite-aarch64", "--lib"],
         &[("FERRITE_BACKEND", "interp")],
     )?;
+    progress("checking that the code generators compile for aarch64 hosts");
+    target::check_other_host()?;
     fuzz::smoke(FUZZ_SECONDS)?;
     progress("booting real guests");
     run(

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::apt;
-use crate::shell::{have, output, progress, root, run, run_with};
+use crate::shell::{progress, root, run};
+use crate::target;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -23,8 +23,8 @@ pub fn build_artefact() -> Result<()> {
         "--package",
         "ferrite-jit-artefact",
     ];
-    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
-        progress(format!("left out: {}", what_is_missing()));
+    if !target::cargo(TARGET, args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        progress(format!("left out: {}", target::what_is_missing(TARGET)));
     }
     Ok(())
 }
@@ -40,8 +40,8 @@ pub fn build_module() -> Result<()> {
         "--package",
         "ferrite-wasm",
     ];
-    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
-        bail!("{}", what_is_missing());
+    if !target::cargo(TARGET, args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        bail!("{}", target::what_is_missing(TARGET));
     }
     let core = format!("target/wasm/{TARGET}/wasm/ferrite_wasm.wasm");
     let made = root().join("web/src/wasm/ferrite_bg.wasm");
@@ -76,8 +76,8 @@ pub fn build_sandbox_core() -> Result<bool> {
         "--package",
         "ferrite-sandbox-core",
     ];
-    if !cargo(args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
-        progress(format!("left out: {}", what_is_missing()));
+    if !target::cargo(TARGET, args.into_iter(), &[("RUSTFLAGS", FEATURES)])? {
+        progress(format!("left out: {}", target::what_is_missing(TARGET)));
         return Ok(false);
     }
     let made = format!("target/wasm/{TARGET}/wasm/ferrite_sandbox_core.wasm");
@@ -88,47 +88,4 @@ pub fn build_sandbox_core() -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Runs cargo for the target; false if no compiler here can do that.
-fn cargo<'a>(args: impl Iterator<Item = &'a str>, environment: &[(&str, &str)]) -> Result<bool> {
-    let args = args.chain(["--target", TARGET, "--target-dir", "target/wasm"]);
-    if rustup_has_target() {
-        run_with("cargo", args, environment)?;
-        return Ok(true);
-    }
-    apt::install(&[
-        ("/usr/bin/cargo", "cargo-web"),
-        ("/usr/bin/rustc", "rustc-web"),
-        ("wasm-ld-19", "lld-19"),
-        (
-            "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
-            "rust-web-src",
-        ),
-    ])?;
-    if !have("/usr/bin/cargo") || !have("/usr/bin/rustc") {
-        return Ok(false);
-    }
-    let debian = [
-        ("RUSTC", "/usr/bin/rustc"),
-        ("RUSTC_BOOTSTRAP", "1"),
-        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19"),
-    ];
-    let environment: Vec<_> = debian.iter().chain(environment).copied().collect();
-    run_with(
-        "/usr/bin/cargo",
-        args.chain(["-Zbuild-std=std,panic_abort"]),
-        &environment,
-    )?;
-    Ok(true)
-}
-
-fn what_is_missing() -> String {
-    format!("install rustup's target {TARGET}, or Debian's rustc-web, to build for the browser")
-}
-
-fn rustup_has_target() -> bool {
-    have("rustup")
-        && output("rustup", ["target", "list", "--installed"])
-            .is_ok_and(|list| list.lines().any(|t| t == TARGET))
 }
