@@ -186,6 +186,10 @@ impl VmControl for Control<'_> {
         describe::memory_map(self.vm.board().map().regions(), flat)
     }
 
+    fn jit(&self) -> String {
+        describe::jit(self.vm)
+    }
+
     fn block_devices(&self) -> Vec<BlockInfo> {
         self.facts.disks.iter().map(block).collect()
     }

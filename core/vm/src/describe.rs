@@ -3,8 +3,11 @@
 use std::fmt::Write;
 
 use ferrite_aarch64::cpu::Cpu;
+use ferrite_ir::engine::Figure;
 use ferrite_machine::RegionKind;
 use ferrite_machine::bus::MappedRegion;
+
+use crate::Vm;
 
 /// The general registers, as `info registers` shows them.
 #[must_use]
@@ -68,5 +71,22 @@ pub fn memory_map(regions: &[MappedRegion], flat: bool) -> String {
         );
     }
     text.push('\n');
+    text
+}
+
+/// How guest code is translated, as `info jit` shows it: what every engine counts, then what the first
+/// of them tells of itself.
+#[must_use]
+pub fn jit(vm: &Vm) -> String {
+    let stats = vm.stats();
+    let mut text = format!(
+        "Translation buffer state:\nTB count            {}\nTB guest instructions {}\n\n\
+         Statistics:\nTB flush count      {}\nTB invalidate count {}\n\
+         jump cache lookups  {}\njump cache misses   {}\n",
+        stats.regions, stats.insns, stats.flushes, stats.invalidations, stats.lookups, stats.misses
+    );
+    for Figure { name, value } in vm.engine().figures() {
+        let _ = writeln!(text, "{name:19} {value}");
+    }
     text
 }

@@ -50,8 +50,8 @@ fn say(mut caller: Caller<'_, ()>, at: u32, len: u32) {
     println!("{}", String::from_utf8_lossy(&text));
 }
 
-/// Checks regions from seed `first` on; returns how many were right.
-fn check(first: u32, count: u32) -> u32 {
+/// The artefact, on its own.
+fn artefact() -> (Store<()>, Instance) {
     let mut config = Config::new();
     config.wasm_tail_call(true);
     let engine = Engine::new(&config).expect("a host that wasmtime can run on");
@@ -68,9 +68,44 @@ fn check(first: u32, count: u32) -> u32 {
     let instance = linker
         .instantiate(&mut store, &artefact)
         .expect("all is there");
+    (store, instance)
+}
+
+/// Checks regions from seed `first` on; returns how many were right.
+fn check(first: u32, count: u32) -> u32 {
+    let (mut store, instance) = artefact();
     let check = instance.get_typed_func::<(u32, u32), u32>(&mut store, "check");
     let check = check.expect("the artefact's function");
     check.call(&mut store, (first, count)).expect("no trap")
+}
+
+/// Checks every operation on lanes (0), of ciphers (1) or on numbers (2).
+fn check_wide(which: u32) {
+    if !Path::new(ARTEFACT).exists() {
+        println!("left out: cargo xtask artefact");
+        return;
+    }
+    let (mut store, instance) = artefact();
+    let check = instance.get_typed_func::<u32, ()>(&mut store, "check_wide");
+    let check = check.expect("the artefact's function");
+    check
+        .call(&mut store, which)
+        .expect("what the function defines");
+}
+
+#[test]
+fn lanes_are_what_the_functions_say() {
+    check_wide(0);
+}
+
+#[test]
+fn numbers_are_what_the_functions_say() {
+    check_wide(2);
+}
+
+#[test]
+fn ciphers_are_what_the_functions_say() {
+    check_wide(1);
 }
 
 #[test]

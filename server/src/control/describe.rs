@@ -7,7 +7,6 @@ use ferrite_qmp::schema::{
 
 use ferrite_devices::pci::host::FunctionInfo;
 use ferrite_devices::pci::spec::reg;
-use ferrite_ir::engine::{Figure, Stats};
 use ferrite_machine::{DeviceId, RegionKind};
 use ferrite_vm::virt::Board;
 
@@ -147,20 +146,6 @@ pub(super) fn device_tree(board: &Board) -> String {
     }
     if let Some(host) = board.pci() {
         pci_tree(&mut text, &host.functions(), "pcie.0", 4);
-    }
-    text
-}
-
-/// How guest code is translated, as `info jit` shows it.
-pub(super) fn jit(stats: &Stats, figures: &[Figure]) -> String {
-    let mut text = format!(
-        "Translation buffer state:\nTB count            {}\nTB guest instructions {}\n\n\
-         Statistics:\nTB flush count      {}\nTB invalidate count {}\n\
-         jump cache lookups  {}\njump cache misses   {}\n",
-        stats.regions, stats.insns, stats.flushes, stats.invalidations, stats.lookups, stats.misses
-    );
-    for Figure { name, value } in figures {
-        text += &format!("{name:19} {value}\n");
     }
     text
 }

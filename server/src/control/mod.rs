@@ -349,7 +349,7 @@ impl VmControl for Control<'_> {
     }
 
     fn jit(&self) -> String {
-        describe::jit(&self.vm.stats(), &self.vm.engine().figures())
+        text::jit(self.vm)
     }
 
     fn device_tree_lines(&self) -> String {

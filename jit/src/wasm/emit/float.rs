@@ -91,6 +91,11 @@ impl Emitter<'_> {
                 self.compare_floats(op, shape, imm, o, a);
                 true
             }
+            (
+                FloatOp::MulAdd | FloatOp::MulSub | FloatOp::NegMulAdd | FloatOp::NegMulSub,
+                ..,
+                Value::Vector(_),
+            ) => self.fused(op, shape, imm, o),
             (_, Some(a), Value::Vector(_)) => match arithmetic(op) {
                 Some(instructions) if shape.count == 1 || shape.bits() == 128 => {
                     self.arithmetic(op, instructions, shape, imm, o, a);
@@ -104,7 +109,7 @@ impl Emitter<'_> {
 
     /// Pushes whether the control word asks for more than rounding to nearest; with `inexact`, also
     /// whether the status word does not say yet that something was inexact.
-    fn controlled(&mut self, inexact: bool) {
+    pub(super) fn controlled(&mut self, inexact: bool) {
         self.load_slot(slot::FP_CONTROL);
         let mut code = self.code();
         code.i64_const((control::RMODE | control::FZ).into())
@@ -138,8 +143,20 @@ impl Emitter<'_> {
         }
         instructions[usize::from(shape.lane == Lane::D)](&mut self.code());
         self.code().local_set(result);
-        self.outside(result, shape, matches!(op, FloatOp::Add | FloatOp::Sub));
-        self.code().br_if(0).local_get(result);
+        if matches!(op, FloatOp::Add | FloatOp::Sub) {
+            self.outside(result, shape, true);
+            self.code().br_if(0);
+        } else {
+            self.outside(result, shape, false);
+            self.code().if_(BlockType::Empty);
+            self.zeroes(
+                result,
+                shape,
+                [Some(a), o.v[1].filter(|_| op == FloatOp::Mul)],
+            );
+            self.code().br_if(1).end();
+        }
+        self.code().local_get(result);
         self.cut(shape.bits());
         self.code().br(1).end();
         self.by_wide_function(WideOp::Float(op), shape, imm, o);
@@ -188,7 +205,11 @@ impl Emitter<'_> {
                 code.i32_const(format.limit as i32)
                     .i32x4_splat()
                     .i32x4_lt_s();
-                code.v128_and().i32x4_all_true().i32_eqz();
+                code.v128_and();
+                if zero {
+                    code.local_get(size).v128_const(0).i32x4_eq().v128_or();
+                }
+                code.i32x4_all_true().i32_eqz();
             }
             _ => {
                 code.f64x2_abs().local_tee(size);
@@ -199,9 +220,78 @@ impl Emitter<'_> {
                 code.i64_const(format.limit as i64)
                     .i64x2_splat()
                     .i64x2_lt_s();
-                code.v128_and().i64x2_all_true().i32_eqz();
+                code.v128_and();
+                if zero {
+                    code.local_get(size).v128_const(0).i64x2_eq().v128_or();
+                }
+                code.i64x2_all_true().i32_eqz();
             }
         }
+    }
+
+    /// Pushes whether a lane is neither well inside the normal range nor zero because an operand is,
+    /// of a result that has lanes outside.
+    fn zeroes(&mut self, result: u32, shape: Shape, operands: [Option<Vector>; 2]) {
+        let single = shape.lane == Lane::S;
+        let zero = |code: &mut InstructionSink<'_>| {
+            code.v128_const(0);
+            match single {
+                true => code.f32x4_eq(),
+                false => code.f64x2_eq(),
+            };
+        };
+        self.code().v128_const(0);
+        for operand in operands.into_iter().flatten() {
+            self.vector(operand);
+            zero(&mut self.code());
+            self.code().v128_or();
+        }
+        let mut code = self.code();
+        code.local_get(result);
+        zero(&mut code);
+        code.v128_and();
+        if shape.count == 1 {
+            code.i32x4_extract_lane(0).i32_eqz();
+            return;
+        }
+        let size = self.locals.temporary(ValType::V128);
+        let mut code = self.code();
+        code.local_get(result);
+        let inside: [fn(&mut InstructionSink<'_>); 3] = match single {
+            true => [
+                |code| {
+                    code.f32x4_abs();
+                },
+                |code| {
+                    code.i32_const(SINGLE.normal as i32);
+                    code.i32x4_splat().i32x4_gt_s();
+                },
+                |code| {
+                    code.i32_const(SINGLE.limit as i32);
+                    code.i32x4_splat().i32x4_lt_s();
+                },
+            ],
+            false => [
+                |code| {
+                    code.f64x2_abs();
+                },
+                |code| {
+                    code.i64_const(DOUBLE.normal as i64);
+                    code.i64x2_splat().i64x2_gt_s();
+                },
+                |code| {
+                    code.i64_const(DOUBLE.limit as i64);
+                    code.i64x2_splat().i64x2_lt_s();
+                },
+            ],
+        };
+        inside[0](&mut code);
+        code.local_set(size);
+        for bound in &inside[1..] {
+            code.local_get(size);
+            bound(&mut code);
+        }
+        code.v128_and().v128_or().v128_not().v128_any_true();
     }
 
     /// N, Z, C, V of a comparison of numbers.

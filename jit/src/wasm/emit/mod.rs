@@ -4,6 +4,7 @@ mod atomic;
 mod control;
 mod flags;
 mod float;
+mod fused;
 mod integer;
 mod lanes;
 mod memory;

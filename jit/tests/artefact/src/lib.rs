@@ -4,6 +4,8 @@
 
 #![cfg(target_arch = "wasm32")]
 
+#[path = "../../wide/cases.rs"]
+mod cases;
 #[path = "../../../../core/ir/tests/random_regions/generate.rs"]
 mod generate;
 #[path = "../../../../core/ir/tests/random_regions/guest.rs"]
@@ -15,7 +17,7 @@ mod outcome;
 #[path = "../../../../core/ir/tests/random_regions/random.rs"]
 mod random;
 
-use ferrite_ir::{CodeEngine, verify};
+use ferrite_ir::{CodeEngine, Region, VcpuBlock, verify};
 use ferrite_jit::wasm::{Engine, Host};
 
 use generate::region;
@@ -62,6 +64,26 @@ extern "C" fn check(first: u32, count: u32) -> u32 {
     };
     let good = |seed: &u32| check_one(&mut engine, u64::from(*seed));
     (first..first + count).take_while(good).count() as u32
+}
+
+/// Checks every operation on lanes (0), of ciphers (1), or on numbers.
+#[unsafe(no_mangle)]
+extern "C" fn check_wide(which: u32) {
+    std::panic::set_hook(Box::new(|info| say(&info.to_string())));
+    let mut engine = Engine::new(Outside).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut last = None;
+    let mut run = |region: &Region, guest: &mut Guest, cpu: &mut VcpuBlock| {
+        if last.as_ref() != Some(region) {
+            engine.flush();
+            last = Some(region.clone());
+        }
+        assert!(engine.run_once(region, guest, cpu), "no code\n{region}");
+    };
+    match which {
+        0 => cases::check_lanes(&mut run, 1),
+        1 => cases::check_crypto(&mut run),
+        _ => cases::check_floats(&mut run),
+    }
 }
 
 fn check_one(engine: &mut Engine<Outside>, seed: u64) -> bool {
