@@ -6,19 +6,23 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::monitor::is_whole;
+use crate::serve::connection::{Stream, secure};
+use crate::tls::Credentials;
 
 const HELP: &str = "\
-usage: ferrite attach ADDRESS unix:PATH | tcp:HOST:PORT
+usage: ferrite attach ADDRESS unix:PATH | tcp:HOST:PORT [AUTHORITY]
 
 ADDRESS is that of a WebSocket with a QMP monitor behind it: what the page shows for a machine in a
 tab, or ws://HOST:PORT/ of -qmp ...,websocket=on. Clients of the socket each get a conversation.
+A wss address needs AUTHORITY: a file (PEM) with the certificate of whoever vouches for the server, or
+with the server's own.
 ";
 
 /// Largest piece of a client's commands.
@@ -51,12 +55,12 @@ pub fn run(args: impl IntoIterator<Item = String>) -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    let result = parse(&args).and_then(|(address, place)| {
+    let result = parse(&args).and_then(|(target, place)| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
-        runtime.block_on(serve(&address, place))
+        runtime.block_on(serve(&target, place))
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,9 +71,18 @@ pub fn run(args: impl IntoIterator<Item = String>) -> ExitCode {
     }
 }
 
-fn parse(args: &[String]) -> Result<(String, Place), AttachError> {
-    let [address, place] = args else {
-        return Err(AttachError::Usage("it takes an address and a socket"));
+/// What is attached to.
+struct Target {
+    address: String,
+    /// Who vouches for the server.
+    authority: Option<PathBuf>,
+}
+
+fn parse(args: &[String]) -> Result<(Target, Place), AttachError> {
+    let (address, place, authority) = match args {
+        [address, place] => (address, place, None),
+        [address, place, authority] => (address, place, Some(authority.into())),
+        _ => return Err(AttachError::Usage("it takes an address and a socket")),
     };
     let place = match place.split_once(':') {
         Some(("unix", path)) => Place::Unix(path.into()),
@@ -80,11 +93,13 @@ fn parse(args: &[String]) -> Result<(String, Place), AttachError> {
             ));
         }
     };
-    Ok((address.clone(), place))
+    let address = address.clone();
+    Ok((Target { address, authority }, place))
 }
 
 /// Connects to the monitor; what the server says if it does not want that.
-async fn connect(address: &str) -> Result<WebSocketStream<TcpStream>, AttachError> {
+async fn connect(target: &Target) -> Result<WebSocketStream<Box<dyn Stream>>, AttachError> {
+    let Target { address, authority } = target;
     let wrong = |error: tungstenite::Error| match error {
         tungstenite::Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
@@ -100,28 +115,41 @@ async fn connect(address: &str) -> Result<WebSocketStream<TcpStream>, AttachErro
     };
     let request = address.into_client_request().map_err(wrong)?;
     let uri = request.uri();
-    if uri.scheme_str() != Some("ws") {
-        return Err(AttachError::Address(format!("{address}: not a ws address")));
-    }
+    let (usual_port, credentials) = match (uri.scheme_str(), authority) {
+        (Some("ws"), None) => (80, None),
+        (Some("wss"), Some(authority)) => (443, Some(Credentials::client_trusting(authority)?)),
+        (Some("wss"), None) => {
+            let why = "a wss address needs a file with the server's authority";
+            return Err(AttachError::Usage(why));
+        }
+        _ => {
+            return Err(AttachError::Address(format!(
+                "{address}: not a ws address, or a wss address with an authority"
+            )));
+        }
+    };
     let host = uri.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let socket = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
-    // Messages are small and awaited.
-    socket.set_nodelay(true)?;
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let port = uri.port_u16().unwrap_or(usual_port);
+    let socket = TcpStream::connect((host.as_str(), port)).await?;
+    let socket = secure(socket, credentials.as_ref(), &host).await?;
     let connected = tokio_tungstenite::client_async(request, socket).await;
     Ok(connected.map_err(wrong)?.0)
 }
 
-async fn serve(address: &str, place: Place) -> Result<(), AttachError> {
+async fn serve(target: &Target, place: Place) -> Result<(), AttachError> {
     // Somebody who is not let in hears of it before there is a socket.
-    let mut first = Some(connect(address).await?);
+    let mut first = Some(connect(target).await?);
     let listener = Listener::bind(&place).await?;
     println!("attached");
     loop {
         let client = listener.accept().await?;
         let machine = match first.take() {
             Some(machine) => machine,
-            None => connect(address).await?,
+            None => connect(target).await?,
         };
         tokio::spawn(async move {
             // Either side may leave; the next client has a conversation of its own.
@@ -129,10 +157,6 @@ async fn serve(address: &str, place: Place) -> Result<(), AttachError> {
         });
     }
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 enum Listener {
     Unix(UnixListener, PathBuf),
@@ -165,7 +189,10 @@ impl Drop for Listener {
 }
 
 /// Carries whole texts one way and lines the other, until either side leaves.
-async fn pump(client: Box<dyn Stream>, machine: WebSocketStream<TcpStream>) -> io::Result<()> {
+async fn pump(
+    client: Box<dyn Stream>,
+    machine: WebSocketStream<Box<dyn Stream>>,
+) -> io::Result<()> {
     let (mut from, mut to) = tokio::io::split(client);
     let (mut sink, mut source) = machine.split();
     let send = async {
@@ -216,7 +243,7 @@ mod tests {
             read("ws://a tcp:[::1]:4"),
             Some(Place::Tcp("[::1]:4".into()))
         );
-        for bad in ["ws://a", "ws://a x", "ws://a file:x", "a unix:b c"] {
+        for bad in ["ws://a", "ws://a x", "ws://a file:x", "a unix:b c d"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -71,11 +71,10 @@ fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| bad(path, error))
 }
 
-fn authorities(folder: &Path) -> io::Result<Arc<RootCertStore>> {
-    let path = folder.join(file::AUTHORITIES);
+fn authorities(path: &Path) -> io::Result<Arc<RootCertStore>> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(&path)? {
-        store.add(certificate).map_err(|error| bad(&path, error))?;
+    for certificate in certificates(path)? {
+        store.add(certificate).map_err(|error| bad(path, error))?;
     }
     Ok(Arc::new(store))
 }
@@ -104,7 +103,7 @@ impl Credentials {
         let [certificate, private] = file::SERVER.map(|name| folder.join(name));
         let builder = Self::builder()?;
         let builder = if verify_peer {
-            let roots = authorities(folder)?;
+            let roots = authorities(&folder.join(file::AUTHORITIES))?;
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
                 .with_crls(revoked(folder)?)
                 .build();
@@ -132,14 +131,26 @@ impl Credentials {
             .map_err(io::Error::other)
     }
 
+    fn client_builder(
+        authority: &Path,
+    ) -> io::Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        Ok(builder.with_root_certificates(authorities(authority)?))
+    }
+
+    /// A client's that believes whom the certificates in a file vouch for.
+    pub fn client_trusting(authority: &Path) -> io::Result<Self> {
+        let config = Self::client_builder(authority)?.with_no_client_auth();
+        Ok(Self::Client(Arc::new(config)))
+    }
+
     /// A client's, from `ca-cert.pem` and, where they are there, `client-cert.pem` and
     /// `client-key.pem`.
     pub fn client(folder: &Path) -> io::Result<Self> {
         let [certificate, private] = file::CLIENT.map(|name| folder.join(name));
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_root_certificates(authorities(folder)?);
+        let builder = Self::client_builder(&folder.join(file::AUTHORITIES))?;
         let config = if certificate.exists() {
             let made = builder.with_client_auth_cert(certificates(&certificate)?, key(&private)?);
             made.map_err(|error| bad(&certificate, error))?

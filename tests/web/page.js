@@ -33,10 +33,13 @@ export async function browser(options = {}) {
   };
 }
 
+/** The program under test. */
+export const FERRITE = process.env.FERRITE ?? join(ROOT, "target/release/ferrite");
+
 /** `ferrite serve` on a free port. */
 export async function serve(...options) {
   const child = spawn(
-    process.env.FERRITE ?? join(ROOT, "target/release/ferrite"),
+    FERRITE,
     ["serve", "-listen", "127.0.0.1:0", "-page", join(ROOT, "web/dist"), "-guests", join(ROOT, "target/playground/guests"), ...options],
     { stdio: ["ignore", "pipe", "inherit"] },
   );

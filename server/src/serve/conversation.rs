@@ -6,10 +6,12 @@ use std::io;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+
+use super::connection::Connection;
 
 /// Commands that concern nothing but the machine, beside those that ask (`query-…`).
 const COMMANDS: [&str; 16] = [
@@ -35,7 +37,7 @@ const BACKLOG: usize = 16;
 
 /// Carries a conversation until either side leaves.
 pub(super) async fn converse(
-    page: WebSocketStream<TcpStream>,
+    page: WebSocketStream<Connection>,
     monitor: UnixStream,
 ) -> io::Result<()> {
     let (from, mut to) = monitor.into_split();

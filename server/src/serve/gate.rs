@@ -4,6 +4,9 @@
 use super::http::{Request, Response};
 use crate::monitor::WebSocketPolicy;
 
+/// Where native clients attach to machines in pages.
+pub const ATTACH: &str = "/relay/attach";
+
 /// The cookie that remembers the token.
 const COOKIE: &str = "ferrite-token";
 
@@ -12,12 +15,15 @@ const COOKIE: &str = "ferrite-token";
 pub struct Gate {
     token: Option<String>,
     policy: WebSocketPolicy,
+    /// Whether clients come by TLS.
+    secure: bool,
 }
 
 impl Gate {
-    /// Rules with this token, and these names beside `localhost`.
+    /// Rules with this token, and these names beside `localhost`; `secure` says that clients come by
+    /// TLS.
     #[must_use]
-    pub fn new(token: Option<String>, hosts: Vec<String>) -> Self {
+    pub fn new(token: Option<String>, hosts: Vec<String>, secure: bool) -> Self {
         let origins = hosts
             .iter()
             .flat_map(|host| [format!("https://{host}"), format!("http://{host}")])
@@ -25,6 +31,7 @@ impl Gate {
         Self {
             token,
             policy: WebSocketPolicy { origins, hosts },
+            secure,
         }
     }
 
@@ -40,6 +47,10 @@ impl Gate {
         let Some(token) = &self.token else {
             return Ok(());
         };
+        // Who is let in there shows a page's token, which is as hard to guess.
+        if request.path == ATTACH {
+            return Ok(());
+        }
         let cookie = request.header("cookie").unwrap_or_default();
         let mut cookies = cookie
             .split(';')
@@ -58,10 +69,13 @@ impl Gate {
     #[must_use]
     pub fn mark(&self, request: &Request, response: Response) -> Response {
         match &self.token {
-            Some(token) if self.brings_token(request) => response.with(
-                "Set-Cookie",
-                format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"),
-            ),
+            Some(token) if self.brings_token(request) => {
+                let secure = if self.secure { "; Secure" } else { "" };
+                response.with(
+                    "Set-Cookie",
+                    format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/{secure}"),
+                )
+            }
             _ => response,
         }
     }
@@ -96,7 +110,7 @@ mod tests {
 
     #[test]
     fn strangers_stay_outside() {
-        let gate = Gate::new(None, Vec::new());
+        let gate = Gate::new(None, Vec::new(), false);
         assert!(gate.admit(&request("/", "Host: localhost:1")).is_ok());
         for headers in [
             "Host: evil.net",
@@ -110,7 +124,7 @@ mod tests {
     #[test]
     fn a_token_is_asked_for_and_remembered() {
         let token = "0123456789abcdef";
-        let gate = Gate::new(Some(token.into()), Vec::new());
+        let gate = Gate::new(Some(token.into()), Vec::new(), true);
         let host = "Host: 192.168.0.7:80";
         assert!(gate.admit(&request("/", host)).is_err());
         assert!(
@@ -120,7 +134,12 @@ mod tests {
         let with_token = request(&format!("/?token={token}"), host);
         assert!(gate.admit(&with_token).is_ok());
         let marked = gate.mark(&with_token, Response::text(200, ""));
-        assert!(marked.headers.iter().any(|(name, _)| *name == "Set-Cookie"));
+        let cookie = marked
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Set-Cookie");
+        assert!(cookie.is_some_and(|(_, value)| value.ends_with("; Secure")));
+        assert!(gate.admit(&request(ATTACH, host)).is_ok());
         let remembered = format!("{host}\r\nCookie: a=b; {COOKIE}={token}");
         assert!(gate.admit(&request("/", &remembered)).is_ok());
     }

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use super::connection::Connection;
 
 /// Largest head of a request.
 const MAX_HEAD: usize = 16 << 10;
@@ -13,7 +14,7 @@ const CHUNK: u64 = 256 << 10;
 
 /// Reads up to the empty line that ends a head. `None` when the peer left, or sends too much.
 pub async fn read_head(
-    socket: &mut TcpStream,
+    socket: &mut Connection,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Option<Vec<u8>>> {
     loop {
@@ -160,7 +161,7 @@ impl Response {
     }
 
     /// Sends it; only the head if `head_only`.
-    pub async fn send(self, socket: &mut TcpStream, head_only: bool) -> io::Result<()> {
+    pub async fn send(self, socket: &mut Connection, head_only: bool) -> io::Result<()> {
         let len = match &self.body {
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::File { len, .. } => *len,
@@ -174,18 +175,18 @@ impl Response {
         }
         head.push_str("\r\n");
         socket.write_all(head.as_bytes()).await?;
-        if head_only || self.status == 304 {
-            return Ok(());
+        if !head_only && self.status != 304 {
+            match self.body {
+                Body::Bytes(bytes) => socket.write_all(&bytes).await?,
+                Body::File { file, offset, len } => send_file(socket, file, offset, len).await?,
+            }
         }
-        match self.body {
-            Body::Bytes(bytes) => socket.write_all(&bytes).await,
-            Body::File { file, offset, len } => send_file(socket, file, offset, len).await,
-        }
+        socket.flush().await
     }
 }
 
 async fn send_file(
-    socket: &mut TcpStream,
+    socket: &mut Connection,
     mut file: File,
     offset: u64,
     mut left: u64,

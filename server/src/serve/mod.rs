@@ -1,6 +1,7 @@
 //! `ferrite serve`: the playground's page, the guests' files, and the relay to machines in tabs.
 //!
 //! - [`options`]: its command line;
+//! - [`connection`]: TCP or TLS;
 //! - [`http`]: requests and responses, as much of HTTP/1.1 as a page needs;
 //! - [`gate`]: who may ask;
 //! - [`files`]: files with ranges, compression and the headers that isolate the page;
@@ -8,6 +9,7 @@
 //! - [`net`]: TCP and UDP for guests in tabs, where it is allowed;
 //! - [`relay`]: native QMP clients, attached to a machine in a tab that allows it.
 
+pub mod connection;
 mod conversation;
 pub mod files;
 pub mod gate;
@@ -23,9 +25,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::connection::Connection;
 use self::files::Files;
 use self::gate::Gate;
 use self::http::{Request, Response};
@@ -33,6 +36,7 @@ use self::net::Net;
 use self::options::{Asked, ServeOptions};
 use self::relay::Relay;
 use self::vms::Vms;
+use crate::tls::Credentials;
 
 /// Connections at one time; more are turned away.
 const CONNECTIONS: usize = 256;
@@ -43,6 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything that connections share.
 struct Server {
+    tls: Option<Credentials>,
     gate: Gate,
     files: Files,
     relay: Relay,
@@ -70,6 +75,9 @@ pub fn run(args: impl IntoIterator<Item = String>) -> ExitCode {
 }
 
 fn serve(options: ServeOptions) -> io::Result<()> {
+    let tls = options.tls.as_ref();
+    let tls = tls.map(|files| Credentials::server_files(&files.certificate, &files.key));
+    let tls = tls.transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -78,9 +86,11 @@ fn serve(options: ServeOptions) -> io::Result<()> {
         let address = listener.local_addr()?;
         let query = options.token.as_ref();
         let query = query.map_or(String::new(), |token| format!("?token={token}"));
-        println!("http://{address}/{query}");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        println!("{scheme}://{address}/{query}");
         let server = Arc::new(Server {
-            gate: Gate::new(options.token, options.hosts),
+            gate: Gate::new(options.token, options.hosts, tls.is_some()),
+            tls,
             net: Net::new(options.net),
             vms: Vms::new(options.vms, options.guests.clone()),
             files: Files::new(options.page, options.guests, options.isolated)
@@ -103,7 +113,9 @@ async fn accept(listener: TcpListener, server: &Arc<Server>) {
                 let server = Arc::clone(server);
                 tokio::spawn(async move {
                     // A peer that breaks off or talks nonsense ends its own connection only.
-                    let _ = converse(&server, socket, peer.ip()).await;
+                    if let Ok(socket) = connection::secure(socket, server.tls.as_ref(), "").await {
+                        let _ = converse(&server, socket, peer.ip()).await;
+                    }
                     drop(place);
                 });
             }
@@ -113,8 +125,7 @@ async fn accept(listener: TcpListener, server: &Arc<Server>) {
 }
 
 /// Answers one connection's requests.
-async fn converse(server: &Server, mut socket: TcpStream, peer: IpAddr) -> io::Result<()> {
-    socket.set_nodelay(true)?;
+async fn converse(server: &Server, mut socket: Connection, peer: IpAddr) -> io::Result<()> {
     let mut buffer = Vec::new();
     loop {
         let head = http::read_head(&mut socket, &mut buffer);
@@ -134,7 +145,7 @@ async fn converse(server: &Server, mut socket: TcpStream, peer: IpAddr) -> io::R
             "/vm/start" => return server.vms.start(&request, peer, socket).await,
             "/vm/qmp" => return server.vms.qmp(&request, socket).await,
             "/net" => return server.net.serve(&request, socket).await,
-            "/relay/attach" => return server.relay.attach(&request, socket).await,
+            gate::ATTACH => return server.relay.attach(&request, socket).await,
             _ => {}
         }
         let response = match request.path.as_str() {

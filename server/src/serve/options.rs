@@ -14,6 +14,10 @@ usage: ferrite serve [options]
 -page FOLDER          the built page (web/dist)
 -guests FOLDER        kernels, initial RAM disks and images, under /guests/
 -token TEXT           what a client has to know; needed beyond loopback
+-tls-cert FILE        certificates (PEM) of this server, its own first: it then speaks TLS; needed
+                      beyond loopback
+-tls-key FILE         the key of the first
+-no-tls               beyond loopback without TLS: something else on the way encrypts
 -host NAME            another name by which clients may address the server
 -embed ORIGIN         a site whose pages may show this one in a frame, such as https://a.example
 -machines COUNT       machines that pages may have on this server at one time; none unless given
@@ -52,6 +56,8 @@ pub struct ServeOptions {
     pub guests: Option<PathBuf>,
     /// What a client has to know.
     pub token: Option<String>,
+    /// What it proves its name by; plain HTTP if absent.
+    pub tls: Option<TlsFiles>,
     /// Names by which clients may address the server, beside `localhost`.
     pub hosts: Vec<String>,
     /// Sites whose pages may show this one in a frame.
@@ -62,6 +68,15 @@ pub struct ServeOptions {
     pub net: NetLimits,
     /// Whether the page gets the headers that isolate it.
     pub isolated: bool,
+}
+
+/// A certificate chain and its key, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The key of the first certificate.
+    pub key: PathBuf,
 }
 
 /// Arguments that cannot be obeyed.
@@ -91,6 +106,15 @@ pub enum OptionError {
     /// The network is let in without a token.
     #[error("-listen {0}: beyond loopback a -token is needed")]
     NeedsToken(SocketAddr),
+    /// The token would travel in the clear.
+    #[error(
+        "-listen {0}: beyond loopback -tls-cert and -tls-key are needed (or -no-tls, if something \
+         else on the way encrypts)"
+    )]
+    NeedsTls(SocketAddr),
+    /// One of certificate and key without the other.
+    #[error("-tls-cert and -tls-key need each other")]
+    HalfTls,
 }
 
 /// Reads the arguments.
@@ -100,12 +124,14 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
         page: PathBuf::from("web/dist"),
         guests: None,
         token: None,
+        tls: None,
         hosts: Vec::new(),
         embedders: Vec::new(),
         vms: VmLimits::default(),
         net: NetLimits::default(),
         isolated: true,
     };
+    let (mut certificate, mut key, mut plain) = (None, None, false);
     let mut args = args.into_iter();
     while let Some(option) = args.next() {
         let name = option.trim_start_matches('-').to_owned();
@@ -121,6 +147,9 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
             "page" => options.page = argument()?.into(),
             "guests" => options.guests = Some(argument()?.into()),
             "token" => options.token = Some(token(argument()?)?),
+            "tls-cert" => certificate = Some(argument()?.into()),
+            "tls-key" => key = Some(argument()?.into()),
+            "no-tls" => plain = true,
             "host" => options.hosts.push(argument()?),
             "embed" => options.embedders.push(origin(argument()?)?),
             "machines" => options.vms.machines = count(&option, argument()?)?,
@@ -143,8 +172,18 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, OptionErro
             _ => return Err(OptionError::Unknown(option)),
         }
     }
-    if !options.listen.ip().is_loopback() && options.token.is_none() {
-        return Err(OptionError::NeedsToken(options.listen));
+    options.tls = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        _ => return Err(OptionError::HalfTls),
+    };
+    if !options.listen.ip().is_loopback() {
+        if options.token.is_none() {
+            return Err(OptionError::NeedsToken(options.listen));
+        }
+        if options.tls.is_none() && !plain {
+            return Err(OptionError::NeedsTls(options.listen));
+        }
     }
     Ok(Asked::Serve(Box::new(options)))
 }
@@ -180,14 +219,18 @@ mod tests {
     }
 
     #[test]
-    fn the_network_needs_a_token() {
+    fn the_network_needs_a_token_and_tls() {
         assert!(read("").is_ok());
         assert!(read("-listen [::1]:0 -no-isolation").is_ok());
         assert!(matches!(
             read("-listen 0.0.0.0:80"),
             Err(OptionError::NeedsToken(_))
         ));
-        assert!(read("-listen 0.0.0.0:80 -token 0123456789abcdef").is_ok());
+        let far = "-listen 0.0.0.0:80 -token 0123456789abcdef";
+        assert!(matches!(read(far), Err(OptionError::NeedsTls(_))));
+        assert!(read(&format!("{far} -no-tls")).is_ok());
+        assert!(read(&format!("{far} -tls-cert c.pem -tls-key k.pem")).is_ok());
+        assert_eq!(read("-tls-cert c.pem"), Err(OptionError::HalfTls));
         assert_eq!(read("-token short"), Err(OptionError::Token));
     }
 

@@ -13,13 +13,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::connection::Connection;
 use super::http::{Request, Response};
 
 /// Largest message in either direction.
@@ -52,7 +52,7 @@ impl Relay {
     }
 
     /// Serves a page that offers its machine, until it leaves.
-    pub async fn offer(&self, request: &Request, mut socket: TcpStream) -> io::Result<()> {
+    pub async fn offer(&self, request: &Request, mut socket: Connection) -> io::Result<()> {
         let token = request.parameter("offer").unwrap_or_default().to_owned();
         let (page, outgoing) = mpsc::channel(BACKLOG);
         let offer = Offer {
@@ -112,7 +112,7 @@ impl Relay {
     }
 
     /// Serves a native client that knows a page's token, until either leaves.
-    pub async fn attach(&self, request: &Request, mut socket: TcpStream) -> io::Result<()> {
+    pub async fn attach(&self, request: &Request, mut socket: Connection) -> io::Result<()> {
         let token = request.parameter("offer").unwrap_or_default().to_owned();
         let (client, outgoing) = mpsc::channel(BACKLOG);
         let place = {
@@ -159,8 +159,8 @@ impl Relay {
 /// Answers a WebSocket's handshake (RFC 6455, section 4.2.2).
 pub(super) async fn upgrade(
     request: &Request,
-    mut socket: TcpStream,
-) -> io::Result<WebSocketStream<TcpStream>> {
+    mut socket: Connection,
+) -> io::Result<WebSocketStream<Connection>> {
     let version = request.header("sec-websocket-version");
     let Some(key) = request
         .header("sec-websocket-key")
@@ -177,6 +177,7 @@ pub(super) async fn upgrade(
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await?;
+    socket.flush().await?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE))
         .max_frame_size(Some(MESSAGE));
@@ -185,7 +186,7 @@ pub(super) async fn upgrade(
 
 /// Moves texts in both directions until either side ends.
 async fn pump<F: Future<Output = ()>>(
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Connection>,
     mut outgoing: mpsc::Receiver<String>,
     mut incoming: impl FnMut(String) -> F,
 ) {

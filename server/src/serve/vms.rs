@@ -21,10 +21,11 @@ use ferrite_cli::{CommandLine, Invocation};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::connection::Connection;
 use super::conversation::converse;
 use super::http::{Request, Response};
 use super::relay::upgrade;
@@ -138,7 +139,7 @@ impl Vms {
         &self,
         request: &Request,
         client: IpAddr,
-        mut socket: TcpStream,
+        mut socket: Connection,
     ) -> io::Result<()> {
         let line = request.decoded("line").unwrap_or_default();
         let guests = self.guests.as_deref();
@@ -213,7 +214,7 @@ impl Vms {
     }
 
     /// Serves a QMP conversation with a machine.
-    pub async fn qmp(&self, request: &Request, mut socket: TcpStream) -> io::Result<()> {
+    pub async fn qmp(&self, request: &Request, mut socket: Connection) -> io::Result<()> {
         let id = request.parameter("machine").unwrap_or_default();
         let taken = self.running().get_mut(id).and_then(|machine| {
             let free = machine.monitors.iter_mut().find(|(_, used)| !*used)?;
@@ -334,7 +335,7 @@ fn spawn(
 }
 
 /// Carries the terminal's bytes; true if the machine ended first.
-async fn pump(page: &mut WebSocketStream<TcpStream>, mut terminal: UnixStream) -> bool {
+async fn pump(page: &mut WebSocketStream<Connection>, mut terminal: UnixStream) -> bool {
     let mut buffer = vec![0; CHUNK];
     loop {
         tokio::select! {

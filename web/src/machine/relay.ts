@@ -44,7 +44,7 @@ export class RelayPanel {
       h("code", { class: "address" }, address),
       h("p", { class: "buttons" }, copyButton, h("button", { class: "danger", onclick: () => this.revoke() }, "Take it back")),
       h("p", {}, "For clients that speak no WebSocket, such as Python’s qemu.qmp, this puts the machine on a socket of your computer:"),
-      h("pre", { tabindex: 0 }, `ferrite attach '${address}' unix:qmp.sock`),
+      h("pre", { tabindex: 0 }, `ferrite attach '${address}' unix:qmp.sock${address.startsWith("wss:") ? " CERTIFICATE.pem" : ""}`),
       h("p", { class: "relay-count", "aria-live": "polite" }, "Nobody is attached."),
     );
   }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use ferrite_net::relayed::{CLOSE, CREDIT, DATA, END, HEADER, OPEN_TCP, OPEN_UDP};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
 use self::allow::{Rate, Rule};
 use self::flow::{Flow, Order};
+use super::connection::Connection;
 use super::http::{Request, Response};
 use super::relay::upgrade;
 
@@ -79,7 +79,7 @@ impl Net {
     }
 
     /// Serves a page until it leaves.
-    pub async fn serve(&self, request: &Request, mut socket: TcpStream) -> io::Result<()> {
+    pub async fn serve(&self, request: &Request, mut socket: Connection) -> io::Result<()> {
         let refusal = if self.limits.rules.is_empty() {
             Some("this server connects no guests to the network (-net)")
         } else if self.places.available_permits() == 0 {
