@@ -23,5 +23,7 @@ pub mod primecell;
 pub mod scsi;
 #[cfg(any(test, feature = "fake"))]
 pub mod testbed;
+#[cfg(test)]
+mod told;
 pub mod virtio;
 pub mod words;

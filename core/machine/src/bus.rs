@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use ferrite_ram::{GuestPhys, GuestRam, RamOffset, Scalar};
 
 use crate::device::{BusError, DeviceId};
+use crate::trace::Trace;
 
 /// What a region of the map is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,13 +132,29 @@ impl AddressMap {
 pub struct Dma {
     ram: Arc<GuestRam>,
     map: Arc<RwLock<AddressMap>>,
+    trace: Trace,
 }
 
 impl Dma {
     /// The memory of `ram` as `map` lays it out.
     #[must_use]
     pub fn new(ram: Arc<GuestRam>, map: Arc<RwLock<AddressMap>>) -> Self {
-        Self { ram, map }
+        Self {
+            ram,
+            map,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Where devices tell what they do, since this reaches all of them.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Tells what devices do there from now on.
+    pub fn set_trace(&mut self, trace: Trace) {
+        self.trace = trace;
     }
 
     /// The arena offset of `len` bytes of memory at `at` that lie in one region.

@@ -87,6 +87,18 @@ points! {
     OtherRead "device_read" false;
     /// A device's registers that has no points of its own.
     OtherWrite "device_write" false;
+    /// A virtio device took a chain of buffers.
+    VirtqueuePop "virtqueue_pop" false;
+    /// A virtio device handed a chain of buffers back.
+    VirtqueueFill "virtqueue_fill" false;
+    /// A virtio device tells its driver of something.
+    VirtioNotify "virtio_notify" false;
+    /// A SCSI command came.
+    ScsiCommand "scsi_req_parsed" false;
+    /// The interrupt translation service carries a command out.
+    ItsCommand "gicv3_its_process_command" false;
+    /// The firmware configuration device was asked for a transfer.
+    FwCfgDma "fw_cfg_dma" false;
     /// A PCI function's configuration space was read.
     PciCfgRead "pci_cfg_read" false;
     /// A PCI function's configuration space was written.

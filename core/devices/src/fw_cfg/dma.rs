@@ -1,5 +1,6 @@
 //! The DMA interface: one request in guest memory, served at once.
 
+use ferrite_machine::trace::Point;
 use ferrite_machine::{BusError, Cx, Dma};
 use ferrite_ram::GuestPhys;
 
@@ -43,6 +44,10 @@ impl FwCfg {
 
     fn serve(&mut self, dma: &Dma, request: &Request) -> Result<(), BusError> {
         let control = Control::from_bits_truncate(request.control);
+        dma.trace().tell(Point::FwCfgDma, || {
+            let (key, length) = (request.control >> 16, request.length);
+            format!("key {key:#x} control {control:?} length {length}")
+        });
         if control.contains(Control::SELECT) {
             self.select((request.control >> 16) as u16);
         }

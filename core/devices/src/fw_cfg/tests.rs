@@ -4,6 +4,7 @@ use ferrite_ram::{GuestPhys, RamOffset};
 
 use super::*;
 use crate::testbed::{RAM_BASE, Testbed};
+use crate::told::told;
 
 fn bench() -> Testbed<FwCfg> {
     let mut device = FwCfg::new();
@@ -181,6 +182,15 @@ fn a_writable_file_takes_what_fits() {
     bench.reset();
     select(&mut bench, 0x20);
     assert_eq!(bytes(&mut bench, 8), [1; 8]);
+}
+
+#[test]
+fn transfers_are_told_of() {
+    let mut bench = bench();
+    let lines = told(bench.dma.trace());
+    dma(&mut bench, 0x20_000a, 4, RAM_BASE);
+    let expected = "fw_cfg_dma key 0x20 control Control(READ | SELECT) length 4";
+    assert_eq!(*lines.lock().unwrap(), [expected]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use ferrite_machine::trace::Point;
 use ferrite_machine::{BusError, Dma};
 use ferrite_ram::GuestPhys;
 
@@ -164,6 +165,9 @@ impl Its {
     /// Carries one command out. One that makes no sense does nothing.
     fn obey(&mut self, cx: &mut ItsCx<'_>, words: [u64; 4]) {
         let [first, second, third, fourth] = words;
+        cx.dma.trace().tell(Point::ItsCommand, || {
+            format!("cmd {:#04x} {first:#x} {second:#x} {third:#x}", first as u8)
+        });
         let (device, event) = ((first >> 32) as u32, second as u32);
         let (collection, valid) = (third as u16, third & VALID != 0);
         let cpu = |word: u64| (word >> 16) as usize & 0xffff;

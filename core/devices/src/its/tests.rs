@@ -137,6 +137,15 @@ impl Bed {
 }
 
 #[test]
+fn commands_are_told_of() {
+    let mut bed = Bed::mapped(false);
+    let lines = crate::told::told(bed.dma.trace());
+    bed.command([0x18 << 32 | 3, 3, 0, 0]);
+    let expected = "gicv3_its_process_command cmd 0x03 0x1800000003 0x3 0x0";
+    assert_eq!(*lines.lock().unwrap(), [expected]);
+}
+
+#[test]
 fn a_message_becomes_an_interrupt() {
     for indirect in [false, true] {
         let mut bed = Bed::mapped(indirect);

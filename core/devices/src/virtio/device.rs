@@ -1,5 +1,6 @@
 //! What a virtio device is to its transport, and the other way round.
 
+use ferrite_machine::trace::Point;
 use ferrite_machine::{BusError, Dma, VirtualTime};
 
 use super::queue::{Chain, Queue, QueueError};
@@ -68,6 +69,8 @@ pub struct VirtioCx<'a> {
     pub dma: &'a Dma,
     /// Features that the driver accepted.
     pub features: u64,
+    /// The device's type.
+    pub(super) name: &'static str,
     pub(super) queues: &'a mut [Queue],
     pub(super) signals: &'a mut Signals,
 }
@@ -104,7 +107,17 @@ impl VirtioCx<'_> {
             return None;
         }
         let taken = self.queues.get_mut(queue)?.pop(self.dma);
-        self.check(taken).flatten()
+        let taken = self.check(taken).flatten();
+        if let Some(chain) = &taken {
+            self.dma.trace().tell(Point::VirtqueuePop, || {
+                let (head, out, room) = (chain.head(), chain.readable_len(), chain.writable_len());
+                format!(
+                    "{} queue {queue} head {head} out {out} in {room}",
+                    self.name
+                )
+            });
+        }
+        taken
     }
 
     /// Puts back the chains that were taken last, to be taken again in the same order.
@@ -135,7 +148,11 @@ impl VirtioCx<'_> {
             return;
         };
         let written = u32::try_from(written).unwrap_or(u32::MAX);
-        let pushed = q.push(self.dma, chain.head(), written);
+        let head = chain.head();
+        self.dma.trace().tell(Point::VirtqueueFill, || {
+            format!("{} queue {queue} head {head} len {written}", self.name)
+        });
+        let pushed = q.push(self.dma, head, written);
         self.check(pushed);
     }
 

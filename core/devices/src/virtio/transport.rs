@@ -1,5 +1,6 @@
 //! What every transport does alike: the status handshake, features, queues and interrupt causes.
 
+use ferrite_machine::trace::Point;
 use ferrite_machine::{Dma, VirtualTime};
 
 use super::device::{Signals, VirtioCx, VirtioDevice};
@@ -196,6 +197,7 @@ impl Transport {
             now,
             dma,
             features: self.driver_features,
+            name: self.device.name(),
             queues: &mut self.queues,
             signals: &mut signals,
         };
@@ -220,6 +222,12 @@ impl Transport {
                 self.status |= status::NEEDS_RESET;
                 signals.config = true;
             }
+        }
+        if signals.used != 0 || signals.config {
+            dma.trace().tell(Point::VirtioNotify, || {
+                let (name, config) = (self.device.name(), u8::from(signals.config));
+                format!("{name} queues {:#x} config {config}", signals.used)
+            });
         }
         if signals.used != 0 {
             self.interrupt_status |= interrupt::USED;

@@ -28,6 +28,10 @@ pub(crate) enum MemorySpace {
 /// piece is readable as a whole or not at all.
 const PIECE: u64 = 4096;
 
+/// More than guest memory that may be saved at once: where there is none, there is a limit to the
+/// zeros that the machine waits for.
+const GAPS: u64 = 4 << 30;
+
 /// Writes `size` bytes of memory from `start` on to a file. Physical addresses without memory give
 /// zeros.
 pub(crate) fn save_memory(
@@ -40,6 +44,11 @@ pub(crate) fn save_memory(
     let Ok(mut left) = u64::try_from(size) else {
         return Err(Error::generic("Parameter 'size' expects a positive number"));
     };
+    if left > vm.base_memory().saturating_add(GAPS) {
+        return Err(Error::generic(
+            "Parameter 'size' expects no more than the machine's memory and the gaps in it",
+        ));
+    }
     let mut file = vm
         .create_file(path)
         .map_err(|error| Error::generic(format!("Could not open '{path}': {}", reason(&error))))?;

@@ -134,6 +134,11 @@ fn memory_is_saved_to_files() {
         "Could not open '/nonexistent/f': No such file or directory"
     );
     bench.fails("pmemsave", save(0, -5));
+    // Zeros without end are nothing to wait for.
+    let endless = json!({"val": 0, "size": i64::MAX, "filename": "endless"});
+    bench.fails("pmemsave", endless.clone());
+    bench.fails("memsave", endless);
+    assert_eq!(bench.file("endless"), None);
     bench.fails("cpu", json!({"index": -1}));
 }
 

@@ -161,6 +161,7 @@ impl Board {
 
     /// Tells what happens there from now on.
     pub(crate) fn set_trace(&mut self, trace: Trace) {
+        self.dma.set_trace(trace.clone());
         self.trace = trace;
     }
 

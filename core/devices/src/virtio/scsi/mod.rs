@@ -8,6 +8,7 @@ pub mod spec;
 #[cfg(test)]
 mod tests;
 
+use ferrite_machine::trace::Point;
 use std::collections::BTreeMap;
 
 use self::job::Job;
@@ -176,6 +177,10 @@ impl VirtioScsi {
             self.complete(cx, chain, End::refused(response::BAD_TARGET));
             return;
         };
+        cx.dma.trace().tell(Point::ScsiCommand, || {
+            let (target, lun) = (unit.target, unit.lun);
+            format!("target {target} lun {lun} command {:#04x}", cdb[0])
+        });
         let id = header.get(8..16).and_then(|id| id.try_into().ok());
         let id = id.map_or(0, u64::from_le_bytes);
         let (sent, room) = (

@@ -89,6 +89,22 @@ fn send(guest: &mut Guest, lun: [u8; 8], cdb: &[u8], out: &[u8], room: usize) ->
     }
 }
 
+#[test]
+fn a_command_is_told_of() {
+    let (mut guest, _) = guest(MmioVersion::Modern, 0);
+    send(&mut guest, DISK, &[0; 6], &[], 0);
+    let lines = crate::told::told(guest.dma.trace());
+    // INQUIRY
+    send(&mut guest, DISK, &[0x12, 0, 0, 0, 36, 0], &[], 36);
+    let expected = [
+        "virtqueue_pop virtio-scsi queue 2 head 2 out 51 in 144",
+        "scsi_req_parsed target 0 lun 0 command 0x12",
+        "virtqueue_fill virtio-scsi queue 2 head 2 len 144",
+        "virtio_notify virtio-scsi queues 0x4 config 0",
+    ];
+    assert_eq!(*lines.lock().unwrap(), expected);
+}
+
 const DISK: [u8; 8] = [1, 0, 0x40, 0, 0, 0, 0, 0];
 const CD: [u8; 8] = [1, 2, 0x41, 0x2c, 0, 0, 0, 0];
 
