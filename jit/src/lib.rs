@@ -20,6 +20,11 @@ mod atomic;
 mod buffer;
 #[cfg(target_os = "linux")]
 pub mod cranelift;
+#[cfg(any(
+    all(target_arch = "x86_64", target_os = "linux"),
+    target_arch = "wasm32"
+))]
+mod lookup;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -5,17 +5,21 @@
 
 use std::ptr::NonNull;
 
+use ferrite_ir::engine::key::Key;
 use ferrite_ir::interp::{self, AtomicEntry, WideEntry};
 use ferrite_ir::{Condition, Env, FlagKind, HelperId, Leave, Mem, Size, VcpuBlock, eval, slot};
 use ferrite_ram::GuestVirt;
 
 use super::emit::Tables;
-use super::layout::{Callee, JUMPS, JumpEntry, Shared, Site, What};
+use super::layout::{Callee, RECENT, Recent, Shared, Site, What, recent_index};
+use crate::lookup::{JumpCache, Seen, Views};
 
 /// What a run works on: a vCPU's, or rather that of whoever runs it now.
 #[repr(C)]
 pub(super) struct Context {
     shared: Shared,
+    /// Where code is found; `shared` points into it.
+    cache: JumpCache,
     run: Option<Run>,
     /// Calls of functions that look at the guest.
     looks: u64,
@@ -30,18 +34,23 @@ struct Run {
     atomics: NonNull<[AtomicEntry]>,
 }
 
-// SAFETY: the pointers are there only while a run lasts, which is on one thread.
+// SAFETY: the run's pointers are there only while it lasts, which is on one thread; those to tables lead
+// into this value's own.
 unsafe impl Send for Context {}
 
 impl Context {
     pub(super) fn new() -> Box<Self> {
+        let cache = JumpCache::default();
         Box::new(Self {
             shared: Shared {
-                generations: [0; 2],
+                seen: Seen::default(),
                 vector: [0; 2],
                 left: 0,
-                jumps: [JumpEntry::EMPTY; JUMPS],
+                pages: cache.pages(),
+                jumps: cache.jumps(),
+                recent: [Recent::NONE; RECENT],
             },
+            cache,
             run: None,
             looks: 0,
         })
@@ -52,8 +61,21 @@ impl Context {
         self.looks
     }
 
-    pub(super) fn jumps(&mut self) -> &mut [JumpEntry; JUMPS] {
-        &mut self.shared.jumps
+    /// Forgets where code is.
+    pub(super) fn clear(&mut self) {
+        self.cache.clear();
+        self.shared.recent.fill(Recent::NONE);
+    }
+
+    /// Forgets where a translation is.
+    pub(super) fn forget(&mut self, key: &Key, number: u32) {
+        self.cache
+            .forget_region(key.pc, key.at, key.code_key, number);
+        self.shared.recent[recent_index(key.pc)] = Recent::NONE;
+    }
+
+    pub(super) fn cache(&mut self) -> &mut JumpCache {
+        &mut self.cache
     }
 
     /// Runs the function in table slot `slot`, which one of this engine's modules put there, and what
@@ -66,7 +88,7 @@ impl Context {
         tables: &mut Tables,
     ) -> u32 {
         type Region = unsafe extern "C" fn(*mut VcpuBlock, *mut Context) -> u32;
-        self.shared.generations = generations(env, cpu);
+        self.shared.seen = Seen::by(env, cpu, self.cache.views());
         let cpu = NonNull::from(cpu);
         self.run = Some(Run {
             // SAFETY: only the lifetime of what the environment borrows is changed, and the run ends
@@ -125,6 +147,7 @@ struct Parts<'a> {
     cpu: &'a mut VcpuBlock,
     site: Site,
     shared: &'a mut Shared,
+    views: &'a Views,
 }
 
 const NOWHERE: Site = Site {
@@ -155,6 +178,7 @@ impl Parts<'_> {
                     .copied()
                     .unwrap_or(NOWHERE),
                 shared: &mut context.shared,
+                views: context.cache.views(),
             })
         }
     }
@@ -175,7 +199,7 @@ impl Parts<'_> {
 
     /// Ends a call in which the guest may have done anything; `None` if the region is left.
     fn finish<T>(self, result: Result<T, Leave>) -> Option<T> {
-        self.shared.generations = generations(self.env, self.cpu);
+        self.shared.seen = Seen::by(self.env, self.cpu, self.views);
         if self.cpu.has_stale_code(self.env.ram()) {
             // Translations have to go before the next region is entered.
             self.cpu.request_exit();
@@ -186,11 +210,6 @@ impl Parts<'_> {
         }
         result.ok()
     }
-}
-
-/// The code generations of both halves of the address space.
-fn generations(env: &dyn Env, cpu: &VcpuBlock) -> [u64; 2] {
-    [false, true].map(|high| env.code_generation(cpu, high))
 }
 
 /// A load that missed the inline path.

@@ -3,51 +3,55 @@
 use ferrite_ir::{HelperId, Mem};
 use wasm_encoder::{TypeSection, ValType};
 
-/// An entry of the jump cache: where an address led under a code generation.
+use crate::lookup::{JumpEntry, PageEntry, Seen};
+
+/// Where an address led last, under a code generation: what is asked before the tables of
+/// [`lookup`](crate::lookup).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct JumpEntry {
+pub(super) struct Recent {
     pub pc: u64,
     pub generation: u64,
-    /// Table slot of the function; 0 while the region is interpreted.
+    /// Table slot of the function.
     pub slot: u32,
-    /// Number of the region.
-    pub region: u32,
     /// Makes the size a power of two.
-    pub padding: u64,
+    pub padding: [u32; 3],
 }
 
-impl JumpEntry {
-    pub(super) const EMPTY: Self = Self {
+impl Recent {
+    pub(super) const NONE: Self = Self {
         pc: u64::MAX,
         generation: u64::MAX,
         slot: 0,
-        region: 0,
-        padding: 0,
+        padding: [0; 3],
     };
 }
 
-/// Entries of a jump cache: a power of two.
-pub(super) const JUMPS: usize = 4096;
+/// Entries of a table of these: a power of two.
+pub(super) const RECENT: usize = 2048;
 /// Binary logarithm of an entry's size.
-pub(super) const JUMP_SHIFT: u32 = 5;
-const _: () = assert!(size_of::<JumpEntry>() == 1 << JUMP_SHIFT);
+pub(super) const RECENT_SHIFT: u32 = 5;
+const _: () = assert!(size_of::<Recent>() == 1 << RECENT_SHIFT);
 
 /// Index of the entry for an address.
-pub(super) fn jump_index(pc: u64) -> usize {
-    ((pc >> 2) ^ (pc >> 13)) as usize & (JUMPS - 1)
+pub(super) const fn recent_index(pc: u64) -> usize {
+    ((pc >> 2) ^ (pc >> 13)) as usize & (RECENT - 1)
 }
 
 /// What a run of generated code finds behind its second parameter.
 #[repr(C)]
 pub(super) struct Shared {
-    /// The code generation of addresses with bit 55 clear and set.
-    pub generations: [u64; 2],
+    /// How the guest sees its code.
+    pub seen: Seen,
     /// A vector on its way to or from a function.
     pub vector: [u64; 2],
     /// Whether the last call of a function left the region.
     pub left: u32,
-    pub jumps: [JumpEntry; JUMPS],
+    /// The tables of [`lookup`](crate::lookup).
+    pub pages: *const PageEntry,
+    pub jumps: *const JumpEntry,
+    /// Written by generated code.
+    pub recent: [Recent; RECENT],
 }
 
 /// Where an exit leads.

@@ -22,10 +22,10 @@ use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot, verify};
 use ferrite_ram::{GuestRam, GuestVirt, WrittenCode};
 
 use super::emit::{self, Bases, EmitError, Exit, Host, Output, Scratch};
-use super::frame::{Context, Seen, Site};
-use super::lookup::{JumpCache, Place};
+use super::frame::{Context, Site};
 use super::stubs::{self, Stubs};
 use crate::buffer::{CodeBuffer, MapError};
+use crate::lookup::{JumpCache, Place, Seen};
 
 /// Why this host cannot run generated code.
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +222,7 @@ impl Engine {
     fn note(&mut self, vcpu: usize, place: Place, number: u32) {
         let entry = self.translations[number as usize].entry;
         let code = self.buffer.address(entry);
-        self.vcpus[vcpu].note_region(place, number, code);
+        self.vcpus[vcpu].note_region(place, number, code as usize);
     }
 
     fn is_alive(&self, number: u32) -> bool {

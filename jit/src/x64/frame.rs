@@ -9,7 +9,7 @@ use ferrite_ir::interp::{self, AtomicEntry, WideEntry};
 use ferrite_ir::{Env, HelperId, Leave, Mem, VcpuBlock, eval, slot};
 use ferrite_ram::GuestVirt;
 
-use super::lookup::{JumpEntry, PageEntry, Views};
+use crate::lookup::{JumpEntry, PageEntry, Seen, Views};
 
 /// What `rsp` points to while generated code runs.
 #[repr(C)]
@@ -54,27 +54,6 @@ pub(super) struct Context {
     pub views: NonNull<Views>,
     pub code_writes: *const u64,
     pub seen: Seen,
-}
-
-/// How the guest sees its code, for addresses with bit 55 clear and set.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Seen {
-    /// The code generations.
-    pub generations: [u64; 2],
-    /// Their views.
-    pub views: [u32; 2],
-}
-
-impl Seen {
-    /// How `cpu` sees its code now.
-    pub(super) fn by(env: &dyn Env, cpu: &VcpuBlock, views: &Views) -> Self {
-        let generations = env.code_generations(cpu);
-        Self {
-            generations,
-            views: generations.map(|generation| views.of(generation)),
-        }
-    }
 }
 
 /// A point in generated code that calls for the front end.

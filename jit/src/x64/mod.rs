@@ -35,7 +35,6 @@ pub mod engine;
 mod file;
 mod frame;
 mod homes;
-mod lookup;
 mod plan;
 mod stubs;
 

@@ -6,10 +6,10 @@ use dynasm::dynasm;
 use dynasmrt::{DynasmApi, SimpleAssembler};
 use ferrite_ir::{FlagKind, Width, slot};
 
-use super::frame::{self, Context, FRAME_BYTES, Frame, Returned, Seen};
-use super::lookup::{JUMPS, JumpEntry, PAGES, PageEntry, VIEW_MIX};
+use super::frame::{self, Context, FRAME_BYTES, Frame, Returned};
 use super::{BIAS, slot_at};
 use crate::buffer::CodeBuffer;
+use crate::lookup::{JUMPS, JumpEntry, PAGES, PageEntry, Seen, VIEW_MIX};
 
 /// What a stub calls.
 type Function = unsafe extern "sysv64" fn(*mut Frame, u64, u64, u32) -> Returned;
@@ -268,7 +268,7 @@ fn constants(m: &mut Maker, stubs: &mut Stubs) {
     }
 }
 
-/// The two steps of [`super::lookup`].
+/// The two steps of [`crate::lookup`].
 fn lookup(m: &mut Maker, stubs: &mut Stubs) {
     const _: () = assert!(PAGES.is_power_of_two() && size_of::<PageEntry>() == 16);
     const _: () = assert!(JUMPS.is_power_of_two() && size_of::<JumpEntry>() == 16);

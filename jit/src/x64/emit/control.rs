@@ -7,10 +7,11 @@ use dynasmrt::DynasmApi;
 use ferrite_ir::{BlockId, Fence, HelperId, Int, Mem, Region, Size, Target, Terminator, slot};
 use ferrite_ram::PAGE_SIZE;
 
-use super::super::frame::{Frame, Seen, What};
+use super::super::frame::{Frame, What};
 use super::super::slot_at;
 use super::edges::Store;
 use super::{Argument, Cold, Emitter, Exit, Guarded, Into, RAX, RCX, RDX, cc, immediate};
+use crate::lookup::Seen;
 
 impl Emitter<'_> {
     /// Leaves, to go on at `pc` some time.

@@ -1,4 +1,4 @@
-//! From guest addresses to code: the tables that the look-up stub reads.
+//! From guest addresses to code: the tables that generated code reads.
 //!
 //! A computed address is looked up in two steps. First its page, as it is seen now: a *view* is a small
 //! number for a code generation, and the table of pages tells what a virtual page holds in a view.
@@ -6,21 +6,21 @@
 //! same in every view, so that after a context switch each page has to be translated once, and all of
 //! its code is there at once.
 
-use ferrite_ir::CodeKey;
 use ferrite_ir::engine::key::Map;
+use ferrite_ir::{CodeKey, Env, VcpuBlock};
 use ferrite_ram::{PAGE_SIZE, RamOffset};
 
 /// Entries of the table of pages.
-pub(super) const PAGES: usize = 1024;
+pub(crate) const PAGES: usize = 1024;
 
 /// Entries of the table of code.
-pub(super) const JUMPS: usize = 16384;
+pub(crate) const JUMPS: usize = 16384;
 
 /// What a view's number is multiplied by for its part of an index.
-pub(super) const VIEW_MIX: i32 = 0x9d;
+pub(crate) const VIEW_MIX: i32 = 0x9d;
 
 /// The view of a code generation that has no number: nothing is found in it.
-pub(super) const NO_VIEW: u32 = 0;
+pub(crate) const NO_VIEW: u32 = 0;
 
 /// Numbers of views: as many as fit in the bits of an address within its page, save the first and
 /// the one that an empty entry carries.
@@ -35,7 +35,7 @@ const CONTENTS: usize = 1 << 18;
 /// What a page holds in a view.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct PageEntry {
+pub(crate) struct PageEntry {
     /// The virtual page's address, and the view.
     pub tag: u64,
     /// A number for its contents, above the bits of an address within a page.
@@ -45,11 +45,11 @@ pub(super) struct PageEntry {
 /// Where code is.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct JumpEntry {
+pub(crate) struct JumpEntry {
     /// The page's contents, and the address within it.
     pub key: u64,
-    /// The code.
-    pub code: *const u8,
+    /// The code: its address or table slot, or 0 while there is none.
+    pub code: usize,
 }
 
 const NO_PAGE: PageEntry = PageEntry {
@@ -59,11 +59,11 @@ const NO_PAGE: PageEntry = PageEntry {
 
 const NO_JUMP: JumpEntry = JumpEntry {
     key: u64::MAX,
-    code: std::ptr::null(),
+    code: 0,
 };
 
 /// The numbers of code generations.
-pub(super) struct Views([(u64, u32); VIEWS]);
+pub(crate) struct Views([(u64, u32); VIEWS]);
 
 impl Views {
     const fn index(generation: u64) -> usize {
@@ -71,25 +71,52 @@ impl Views {
     }
 
     /// The view of a code generation, if it has a number.
-    pub(super) fn of(&self, generation: u64) -> u32 {
+    pub(crate) fn of(&self, generation: u64) -> u32 {
         let (known, view) = self.0[Self::index(generation)];
         if known == generation { view } else { NO_VIEW }
+    }
+}
+
+/// How the guest sees its code, for addresses with bit 55 clear and set.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct Seen {
+    /// The code generations.
+    pub generations: [u64; 2],
+    /// Their views.
+    pub views: [u32; 2],
+}
+
+impl Seen {
+    /// How `cpu` sees its code now.
+    pub(crate) fn by(env: &dyn Env, cpu: &VcpuBlock, views: &Views) -> Self {
+        let generations = env.code_generations(cpu);
+        Self {
+            generations,
+            views: generations.map(|generation| views.of(generation)),
+        }
     }
 }
 
 /// A virtual page as translations know it: its address, where it is, and the context.
 type Contents = (u64, RamOffset, CodeKey);
 
+/// The part of keys that a page's number gives: neighbours in number are far apart in the table of code,
+/// and an odd factor keeps them distinct.
+const fn contents(number: u32) -> u64 {
+    (number.wrapping_mul(0x9e37_79b1) as u64) << PAGE_SIZE.trailing_zeros()
+}
+
 /// A place that was looked for: what is found there, if anything, goes into the tables.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Where the address is in memory.
     pub at: RamOffset,
     key: u64,
 }
 
 /// The tables of a vCPU.
-pub(super) struct JumpCache {
+pub(crate) struct JumpCache {
     views: Views,
     /// The last number given to a view.
     last_view: u32,
@@ -101,10 +128,6 @@ pub(super) struct JumpCache {
     /// Numbers of the regions that `jumps` lead to.
     regions: Box<[u32; JUMPS]>,
 }
-
-// SAFETY: the pointers lead into the code buffer of the engine that owns this value, and are followed
-// only while that engine is borrowed.
-unsafe impl Send for JumpCache {}
 
 impl Default for JumpCache {
     fn default() -> Self {
@@ -121,20 +144,20 @@ impl Default for JumpCache {
 }
 
 impl JumpCache {
-    pub(super) fn views(&self) -> &Views {
+    pub(crate) fn views(&self) -> &Views {
         &self.views
     }
 
-    pub(super) fn pages(&self) -> *const PageEntry {
+    pub(crate) fn pages(&self) -> *const PageEntry {
         self.pages.as_ptr()
     }
 
-    pub(super) fn jumps(&self) -> *const JumpEntry {
+    pub(crate) fn jumps(&self) -> *const JumpEntry {
         self.jumps.as_ptr()
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.forget_views();
         self.contents.clear();
         self.jumps.fill(NO_JUMP);
@@ -172,7 +195,7 @@ impl JumpCache {
     }
 
     /// The place of an address in a code generation, if its page has been translated.
-    pub(super) fn place(&mut self, pc: u64, generation: u64) -> Option<Place> {
+    pub(crate) fn place(&mut self, pc: u64, generation: u64) -> Option<Place> {
         let view = self.view(generation);
         let index = Self::page_index(pc, view);
         let (entry, offset) = (self.pages[index], pc % PAGE_SIZE);
@@ -183,7 +206,7 @@ impl JumpCache {
     }
 
     /// Notes where the page of an address is, which was found at `at`.
-    pub(super) fn note_page(
+    pub(crate) fn note_page(
         &mut self,
         pc: u64,
         generation: u64,
@@ -198,8 +221,7 @@ impl JumpCache {
         let (page, place) = (pc - offset, RamOffset(at.0 - offset));
         let next = self.contents.len() as u32 + 1;
         let number = *self.contents.entry((page, place, code_key)).or_insert(next);
-        // Neighbours in number are far apart in the table of code; an odd factor keeps them distinct.
-        let contents = u64::from(number.wrapping_mul(0x9e37_79b1)) << PAGE_SIZE.trailing_zeros();
+        let contents = contents(number);
         let index = Self::page_index(pc, view);
         self.pages[index] = PageEntry {
             tag: page | u64::from(view),
@@ -213,18 +235,32 @@ impl JumpCache {
     }
 
     /// The region that a place led to when it was last noted.
-    pub(super) fn region(&self, place: Place) -> Option<u32> {
+    pub(crate) fn region(&self, place: Place) -> Option<u32> {
         let index = Self::jump_index(place.key);
         (self.jumps[index].key == place.key).then(|| self.regions[index])
     }
 
     /// Notes the region at a place and its code.
-    pub(super) fn note_region(&mut self, place: Place, region: u32, code: *const u8) {
+    pub(crate) fn note_region(&mut self, place: Place, region: u32, code: usize) {
         let index = Self::jump_index(place.key);
         self.jumps[index] = JumpEntry {
             key: place.key,
             code,
         };
         self.regions[index] = region;
+    }
+
+    /// Forgets a region, where it is found.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn forget_region(&mut self, pc: u64, at: RamOffset, code_key: CodeKey, region: u32) {
+        let offset = pc % PAGE_SIZE;
+        let page = (pc - offset, RamOffset(at.0 - offset), code_key);
+        let Some(&number) = self.contents.get(&page) else {
+            return;
+        };
+        let index = Self::jump_index(contents(number) | offset);
+        if self.regions[index] == region {
+            self.jumps[index] = NO_JUMP;
+        }
     }
 }
