@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, qmp, serve, shows, type } from "./page.js";
+import { FERRITE, browser, qmp, serve, shows, type } from "./page.js";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -180,7 +180,6 @@ test("a native client attaches to a machine that lets it, and to no other", asyn
 });
 
 const PYTHON = join(ROOT, "target/e2e-venv/bin/python");
-const FERRITE = process.env.FERRITE ?? join(ROOT, "target/release/ferrite");
 /** A client of QEMU's own Python package: attaches, looks, stops, continues. */
 const CLIENT = `
 import asyncio, sys
@@ -234,5 +233,50 @@ test("what cannot run is told in words", async () => {
   await page.locator(".message", { hasText: "404" }).waitFor();
   await page.goto(`${server.url}#line=${encodeURIComponent("ferrite -M virt -device rtl8139")}`);
   await page.locator(".message", { hasText: "rtl8139" }).waitFor();
+  await page.close();
+});
+
+test("a folder of the person's computer is read and written by the guest", async () => {
+  const { page, errors } = await open("");
+  // A folder of the origin's own stands in for the one that a person would pick.
+  await page.evaluate(async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("picked", { create: true });
+    const write = async (folder, name, text) => {
+      const writer = await (await folder.getFileHandle(name, { create: true })).createWritable();
+      await writer.write(text);
+      await writer.close();
+    };
+    await write(root, "old.txt", "from outside\n");
+    await write(root, "gone.txt", "to be removed\n");
+    await write(await root.getDirectoryHandle("deep", { create: true }), "leaf.txt", "leaf\n");
+    window.showDirectoryPicker = async () => root;
+  });
+  await page.getByRole("button", { name: "Start Debian’s full kernel with a shared folder" }).click();
+  await shows(page, PROMPT);
+  await page.getByRole("tab", { name: "Files" }).click();
+  await page.getByRole("button", { name: "Share a folder of this computer" }).click();
+  await shows(page, "is shared with the guest");
+  await type(page, "mount -t 9p -o trans=virtio share /mnt && cd /mnt && cat old.txt deep/leaf.txt && echo seen-$?");
+  await shows(page, "from outside\nleaf\nseen-0");
+  await type(page, "echo new >deep/new.txt; echo changed >>old.txt; rm gone.txt; mkdir -p a/b; echo b >a/b/c; echo written-$?");
+  await shows(page, "written-0");
+  const found = async () => page.evaluate(async () => {
+    const read = async (folder, path) => {
+      const all = {};
+      for await (const [name, handle] of folder) {
+        if (handle.kind === "directory") Object.assign(all, await read(handle, `${path}${name}/`));
+        else all[path + name] = await (await handle.getFile()).text();
+      }
+      return all;
+    };
+    return read(await window.showDirectoryPicker(), "");
+  });
+  const wanted = { "a/b/c": "b\n", "deep/leaf.txt": "leaf\n", "deep/new.txt": "new\n", "old.txt": "from outside\nchanged\n" };
+  for (let n = 0; n < 40; n++) {
+    if (JSON.stringify(Object.entries(await found()).sort()) === JSON.stringify(Object.entries(wanted).sort())) break;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  assert.deepEqual(await found(), wanted);
+  assert.deepEqual(errors, []);
   await page.close();
 });

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 extern "C" {
+    #[cfg(not(target_feature = "atomics"))]
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     fn performance_now() -> f64;
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
@@ -30,8 +31,11 @@ pub struct PageClock;
 
 impl HostClock for PageClock {
     fn monotonic_ns(&self) -> u64 {
-        // Both are non-negative; the cast saturates.
+        #[cfg(not(target_feature = "atomics"))]
+        // Never negative; the cast saturates.
         let now = (performance_now() * NS_PER_MS) as u64;
+        #[cfg(target_feature = "atomics")]
+        let now = crate::threads::monotonic_ns();
         now.saturating_sub(ASLEEP.load(Ordering::Relaxed))
     }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_machine::backend::{BlockBackend, BlockDone, BlockRequest};
 
+use crate::bell;
+
 #[derive(Debug, Default)]
 struct Queues {
     asked: VecDeque<(u64, BlockRequest)>,
@@ -59,6 +61,7 @@ impl BlockBackend for PageDisk {
 
     fn submit(&mut self, tag: u64, request: BlockRequest) {
         self.queues().asked.push_back((tag, request));
+        bell::ring();
     }
 
     fn poll(&mut self) -> Option<BlockDone> {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use ferrite_devices::virtio::p9::memory_folder;
 use ferrite_machine::backend::BlockRequest;
 use ferrite_machine::clock::HostClock;
-use ferrite_machine::shared_folder::{Errno, FolderPath, MODE_REGULAR, MODE_TYPE, SharedFolder};
+use ferrite_machine::shared_folder::{
+    Errno, FolderPath, MODE_DIRECTORY, MODE_REGULAR, MODE_TYPE, SharedFolder,
+};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use crate::clock::{self, PageClock};
+use crate::cpus;
 use crate::disk::PageDisk;
 use crate::modules;
 use crate::net::Fetch;
@@ -24,6 +27,7 @@ const PAGE: Host = Host {
     event_clock: || Arc::new(PageClock),
     random: || Box::new(PageRandom),
     engine: modules::engine,
+    threads: cfg!(target_feature = "atomics"),
 };
 
 /// A command line, waiting for the files that it names.
@@ -73,6 +77,8 @@ impl MachineSetup {
 
     /// Builds the machine and starts it; throws why that is not possible.
     pub fn build(self) -> Result<Machine, JsError> {
+        #[cfg(target_feature = "atomics")]
+        crate::bell::hang(crate::threads::ring);
         Ok(Machine {
             tab: self.setup.build(PAGE)?,
             disks: self.disks,
@@ -182,7 +188,7 @@ impl FetchRequest {
 }
 
 fn file_path(name: &str) -> Result<FolderPath, JsError> {
-    let path = memory_folder::path(name).filter(|path| path.names().count() == 1);
+    let path = memory_folder::path(name).filter(|path| path.split().is_some());
     path.ok_or_else(|| JsError::new(&format!("{name}: not a file name")))
 }
 
@@ -192,6 +198,18 @@ fn share_error(name: &str, error: Errno) -> JsError {
         Errno::ENOENT => format!("{name}: there is no such file"),
         other => format!("{name}: {other}"),
     })
+}
+
+/// The life of a CPU's worker: does not return before the machine is gone.
+#[wasm_bindgen(js_name = runCpu)]
+pub fn run_cpu(cpu: usize) {
+    cpus::work(cpu, Box::new(PageClock));
+}
+
+/// Says that a CPU's worker broke.
+#[wasm_bindgen(js_name = cpuBroke)]
+pub fn cpu_broke(cpu: usize) {
+    cpus::broke(cpu);
 }
 
 /// A machine at work.
@@ -204,14 +222,27 @@ pub struct Machine {
 #[wasm_bindgen]
 impl Machine {
     /// Runs for about `budget` milliseconds. Returns in how many milliseconds to call again without
-    /// other news: 0 at once, infinity never, a negative number when the machine is gone.
-    pub fn run(&mut self, budget: f64) -> f64 {
+    /// other news: 0 at once, infinity never, a negative number when the machine is gone. Throws when
+    /// it broke.
+    pub fn run(&mut self, budget: f64) -> Result<f64, JsError> {
         match self.tab.run((budget * NS_PER_MS) as u64) {
-            Next::Busy => 0.0,
-            Next::Sleep(ns) => ns as f64 / NS_PER_MS,
-            Next::Wait => f64::INFINITY,
-            Next::Ended => -1.0,
+            Next::Busy => Ok(0.0),
+            Next::Sleep(ns) => Ok(ns as f64 / NS_PER_MS),
+            Next::Wait => Ok(f64::INFINITY),
+            Next::Ended => Ok(-1.0),
+            Next::Broken => Err(JsError::new("a CPU's worker ended")),
         }
+    }
+
+    /// How many workers the machine's CPUs want, each of which calls `runCpu`.
+    pub fn threads(&self) -> usize {
+        self.tab.threads()
+    }
+
+    /// Takes the figures that [`Self::instructions`] and others tell. [`Self::run`] has to be called
+    /// again afterwards.
+    pub fn sample(&mut self) {
+        self.tab.sample();
     }
 
     /// Says that the worker was asleep for so many milliseconds: the machine stood still meanwhile.
@@ -335,6 +366,48 @@ impl Machine {
             Some(serde_json::json!({"name": name, "size": size}))
         });
         serde_json::Value::from_iter(files).to_string()
+    }
+
+    /// Makes a directory in the shared folder, unless it is there.
+    pub fn share_make(&self, name: &str) -> Result<(), JsError> {
+        let mut folder = self.tab.page.folder.clone();
+        match folder.make_directory(&file_path(name)?, 0o755, 0) {
+            Err(Errno::EEXIST) => Ok(()),
+            made => made.map_err(|error| share_error(name, error)),
+        }
+    }
+
+    /// The version of a file of the shared folder: see [`Self::share_tree`].
+    pub fn share_version(&self, name: &str) -> Result<f64, JsError> {
+        let version = self.tab.page.folder.version(&file_path(name)?);
+        let version = version.map_err(|error| share_error(name, error))?;
+        Ok(version as f64)
+    }
+
+    /// How often the shared folder was changed so far.
+    pub fn share_changes(&self) -> f64 {
+        self.tab.page.folder.changes() as f64
+    }
+
+    /// The files and directories of the shared folder, directories before what is in them, as JSON:
+    /// `[{path, directory, size, version}]`. Another version may have other bytes.
+    pub fn share_tree(&self) -> String {
+        let entries = self.tab.page.folder.entries().into_iter();
+        let rows = entries.filter_map(|entry| {
+            let directory = match entry.mode & MODE_TYPE {
+                MODE_REGULAR => false,
+                MODE_DIRECTORY => true,
+                _ => return None,
+            };
+            let names: Vec<_> = entry.path.names().map(String::from_utf8_lossy).collect();
+            Some(serde_json::json!({
+                "path": names.join("/"),
+                "directory": directory,
+                "size": entry.size,
+                "version": entry.version,
+            }))
+        });
+        serde_json::Value::from_iter(rows).to_string()
     }
 
     /// What a file of the shared folder holds.

@@ -7,17 +7,20 @@
 //! - [`traces`]: what trace points tell;
 //! - [`stream`], [`disk`], [`net`]: the page's end of serial port, disks and network; a folder in
 //!   memory is shared by 9p;
+//! - [`cpus`], [`bell`]: CPUs at work at the same time, where the artefact has threads;
 //! - `modules`: compiling guest code in the page;
 //! - `face` (feature `page`): all of it as JavaScript classes.
 //!
-//! Nothing here blocks or sleeps. The worker calls [`tab::Tab::run`], does what the machine asks of
+//! Nothing here blocks or sleeps but the threads of CPUs. The worker calls [`tab::Tab::run`], does what the machine asks of
 //! it (disk requests, fetches), and calls again when there is news or a timer is due.
 
 #![forbid(unsafe_code)]
 
+pub mod bell;
 #[cfg(feature = "page")]
 pub mod clock;
 pub mod control;
+pub mod cpus;
 pub mod disk;
 #[cfg(feature = "page")]
 pub mod face;
@@ -30,4 +33,6 @@ pub mod random;
 pub mod setup;
 pub mod stream;
 pub mod tab;
+#[cfg(all(feature = "page", target_feature = "atomics"))]
+mod threads;
 pub mod traces;

@@ -30,9 +30,11 @@ use ferrite_vm::machine::Policy;
 use ferrite_vm::{BuildError, MachineConfig, PciSlot, VirtioSlot, Vm};
 
 use crate::control::{DiskFacts, Facts};
+use crate::cpus::Crew;
 use crate::disk::PageDisk;
 use crate::net::cable::Cable;
 use crate::net::relay::Relay;
+use crate::net::timed::{TimedNet, Timer};
 use crate::net::{Fetches, PageNet};
 use crate::stream::{Nowhere, PageStream};
 use crate::tab::{Host, Tab};
@@ -201,17 +203,41 @@ impl Setup {
         config.firmware = self.take("bios", |line| line.bios.clone())?;
         let mut vm: Vm = ferrite_vm::virt::build(config, (host.clock)())?;
         vm.set_trace(page.trace.clone());
-        vm.set_engine(engine(self.line.machine.accel.backend, &host)?);
+        let crew = self.crew(&mut vm, &host)?;
         vm.set_policy(Policy {
             no_reboot: self.line.no_reboot,
             no_shutdown: self.line.no_shutdown,
             panic: self.line.panic,
         });
-        let mut tab = Tab::new(vm, facts, terminal, page, host);
+        let mut tab = Tab::new(vm, crew, facts, terminal, page, host);
         if !self.line.stopped {
             tab.start();
         }
         Ok(tab)
+    }
+
+    /// Gives the machine what runs its guest's code: each CPU its own and a thread, or all of them one.
+    fn crew(&self, vm: &mut Vm, host: &Host) -> Result<Option<Crew>, SetupError> {
+        let accel = &self.line.machine.accel;
+        let cpus = vm.cpus().len();
+        let wanted = match accel.threads {
+            Some(true) if !host.threads => {
+                return Err(SetupError::NotHere("-accel tcg,thread=multi".to_owned()));
+            }
+            Some(wanted) => wanted,
+            None => host.threads && cpus > 1,
+        };
+        let crew = wanted.then(|| Crew::new(cpus, (host.clock)())).flatten();
+        let engines = (0..crew.as_ref().map_or(1, Crew::cpus))
+            .map(|_| engine(accel.backend, host))
+            .collect::<Result<Vec<_>, _>>()?;
+        if crew.is_none() {
+            engines.into_iter().for_each(|engine| vm.set_engine(engine));
+        } else {
+            vm.set_engines(engines)
+                .map_err(|e| SetupError::Device(e.to_string()))?;
+        }
+        Ok(crew)
     }
 
     fn take(
@@ -298,9 +324,6 @@ fn check(line: &CommandLine) -> Result<(), SetupError> {
     if line.daemonize || line.pidfile.is_some() {
         return not_here("a background process");
     }
-    if line.machine.accel.threads == Some(true) {
-        return not_here("-accel tcg,thread=multi (CPUs take turns)");
-    }
     let reachable = |target: &CharTarget| match target {
         CharTarget::None | CharTarget::MonStdio => true,
         CharTarget::New(kind) => matches!(kind, ChardevKind::Null | ChardevKind::Stdio { .. }),
@@ -340,6 +363,8 @@ pub struct Page {
     pub relay: Relay,
     /// Segments that it shares with machines of other tabs.
     pub cables: Vec<Cable>,
+    /// When its networks want to be looked at.
+    pub timers: Vec<Timer>,
 }
 
 struct Wiring<'a> {
@@ -506,7 +531,9 @@ impl Wiring<'_> {
             self.page.fetches.clone(),
             self.page.relay.clone(),
         );
-        Ok(Box::new(UserNet::new(Box::new(host), &options)?))
+        let (net, timer) = TimedNet::new(UserNet::new(Box::new(host), &options)?);
+        self.page.timers.push(timer);
+        Ok(Box::new(net))
     }
 
     fn card(

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_machine::backend::CharBackend;
 
+use crate::bell;
+
 /// Bytes of output that wait at most; the guest's device keeps what does not fit.
 const CAPACITY: usize = 256 << 10;
 
@@ -40,6 +42,8 @@ impl CharBackend for PageStream {
         let mut queues = self.queues();
         let count = data.len().min(CAPACITY - queues.from_guest.len());
         queues.from_guest.extend(&data[..count]);
+        drop(queues);
+        bell::ring();
         count
     }
 

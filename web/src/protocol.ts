@@ -46,6 +46,8 @@ export type ToWorker =
   | { type: "export"; path: string }
   | { type: "upload"; name: string; bytes: Uint8Array }
   | { type: "download"; name: string }
+  /** Shares a folder of the person's computer, read and write. */
+  | { type: "folder"; handle: FileSystemDirectoryHandle }
   | { type: "list" }
   | { type: "retry" }
   | { type: "fail" };

@@ -99,6 +99,13 @@ impl UserNet {
         self.next_timer.is_some()
     }
 
+    /// When [`NetBackend::receive`] has to be called without other news, by the host's clock in
+    /// milliseconds.
+    #[must_use]
+    pub fn next_timer_ms(&self) -> Option<i64> {
+        self.next_timer
+    }
+
     fn ipv4(&mut self, payload: &[u8], frame: &EthernetFrame<&[u8]>) {
         let Ok(packet) = Ipv4Packet::new_checked(payload) else {
             return;

@@ -20,7 +20,10 @@
 //! is with the budget. Exits look at a cell in memory that says which
 //! function comes next: linking and unlinking are stores.
 //!
-//! One thread runs all vCPUs, so barriers are nothing and atomic accesses are plain ones.
+//! # Threads
+//! Where the artefact has threads, its memory is shared, each vCPU has an engine, and each thread a table
+//! of its own: modules are installed by the thread that runs the engine. Barriers, ordered
+//! and atomic accesses then are WebAssembly's. With one thread for all vCPUs they are nothing, or plain.
 
 mod cfg;
 mod emit;
@@ -31,3 +34,6 @@ mod module;
 mod plan;
 mod thunks;
 pub use engine::{Engine, Host};
+
+/// Whether vCPUs run at the same time.
+const THREADS: bool = cfg!(target_feature = "atomics");

@@ -7,7 +7,10 @@ use wasm_encoder::{
 
 use super::emit::Output;
 use super::layout::{Layout, functions, type_section, types};
-use super::thunks;
+use super::{THREADS, thunks};
+
+/// All that 32 bits address, in units of 64 KiB.
+const MAX_PAGES: u64 = 1 << 16;
 
 /// A module that puts a function for each region into the table, from slot `first` on. It imports
 /// `ferrite.memory` and `ferrite.table`.
@@ -15,9 +18,10 @@ pub(super) fn module(layout: &Layout, first: u32, regions: &[Output]) -> Vec<u8>
     let mut imports = ImportSection::new();
     let memory = MemoryType {
         minimum: 0,
-        maximum: None,
+        // Shared memory has a bound, and an import must not have a lower one.
+        maximum: THREADS.then_some(MAX_PAGES),
         memory64: false,
-        shared: false,
+        shared: THREADS,
         page_size_log2: None,
     };
     let table = TableType {

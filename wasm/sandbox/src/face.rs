@@ -26,6 +26,7 @@ const HOST: Host = Host {
     random: || Box::new(SandboxRandom),
     // Code made at run time would have to be compiled outside of the sandbox.
     engine: || None,
+    threads: false,
 };
 
 #[derive(Default)]
@@ -167,7 +168,7 @@ pub extern "C" fn run(budget: u64) -> i64 {
             Some(Next::Busy) => 0,
             Some(Next::Sleep(ns)) => i64::try_from(ns).unwrap_or(WAIT),
             Some(Next::Wait) => WAIT,
-            Some(Next::Ended) => ENDED,
+            Some(Next::Ended | Next::Broken) => ENDED,
             None => REFUSED,
         },
     )

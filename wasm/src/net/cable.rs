@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_machine::backend::NetBackend;
 
+use crate::bell;
+
 /// Frames that wait in one direction; more are lost, as on any Ethernet.
 const MAX_FRAMES: usize = 1024;
 /// Longest frame: that of a device, without checksum.
@@ -60,6 +62,7 @@ fn put(queue: &mut VecDeque<Vec<u8>>, frame: Vec<u8>) {
 impl NetBackend for Cable {
     fn send(&mut self, frame: &[u8]) {
         put(&mut self.queues().out, frame.to_vec());
+        bell::ring();
     }
 
     fn receive(&mut self) -> Option<Vec<u8>> {

@@ -3,6 +3,7 @@
 //! - [`names`]: names that the guest asks for get addresses of our own choice;
 //! - [`http`]: a connection to port 80 of such an address becomes a `fetch`;
 //! - [`relay`]: connections and datagrams by way of the page's server, if there is one that does that;
+//! - [`timed`]: when its timers run out;
 //! - [`cable`]: an Ethernet segment with machines of other tabs.
 //!
 //! Anything else is refused. What the page may fetch is the browser's to say (CORS).
@@ -11,6 +12,7 @@ pub mod cable;
 pub mod http;
 pub mod names;
 pub mod relay;
+pub mod timed;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,6 +26,7 @@ use ferrite_net::host::{HostListener, HostNet, HostPing, HostTcp, HostUdp};
 use self::http::HttpConnection;
 use self::names::Names;
 use self::relay::{Relay, RelayUdp};
+use crate::bell;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// Where name servers listen.
@@ -95,6 +98,7 @@ impl Fetches {
         queue.last += 1;
         fetch.id = queue.last;
         queue.asked.push_back(fetch);
+        bell::ring();
         Some(queue.last)
     }
 

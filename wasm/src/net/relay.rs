@@ -11,6 +11,7 @@ use ferrite_net::relayed::{CLOSE, CREDIT, DATA, END, HEADER, OPEN_TCP, OPEN_UDP,
 
 use super::names::{NameServer, Names};
 use super::{DNS_PORT, RESOLVER};
+use crate::bell;
 
 /// Bytes that are sent in one message.
 const CHUNK: usize = 16 << 10;
@@ -52,6 +53,7 @@ impl State {
         message.extend(id.to_le_bytes());
         rest.iter().for_each(|part| message.extend(*part));
         self.out.push_back(message);
+        bell::ring();
     }
 
     fn open(&mut self, kind: u8, host: &str, port: u16, arrived: Arrived) -> io::Result<u32> {

@@ -40,10 +40,13 @@ export class FiguresPanel {
   });
 
   show(figures: Figures): void {
+    // Nobody sees a panel that is hidden: drawing it is most of what an idle machine would cost.
+    const seen = this.element.offsetParent !== null;
     for (const { plot, value, line, values } of this.rows) {
       const now = plot.value(figures);
       values.push(now);
       if (values.length > KEPT) values.shift();
+      if (!seen) continue;
       value.textContent = plot.text(now);
       const top = plot.top ?? Math.max(...values, 1e-9) * 1.1;
       const points = values.map((v, n) => `${(WIDTH * (KEPT - values.length + n)) / (KEPT - 1)},${HEIGHT - (HEIGHT * v) / top}`);

@@ -4,6 +4,13 @@ import type { SharedFile, ToWorker } from "../protocol";
 import { bytes, h } from "../ui/dom";
 import { contents } from "../worker/files";
 
+declare global {
+  interface Window {
+    /** Of the File System Access API, which not every browser has. */
+    showDirectoryPicker?(options: { mode: "read" | "readwrite" }): Promise<FileSystemDirectoryHandle>;
+  }
+}
+
 export class FilesPanel {
   readonly element = h("section", { class: "details", "aria-label": "Files" });
   private readonly list = h("ul", { class: "files", "aria-label": "Shared files" });
@@ -22,10 +29,35 @@ export class FilesPanel {
         "div", { class: "drop", ondragover: (e: DragEvent) => e.preventDefault(), ondrop: drop },
         h("label", { for: "upload" }, "Upload files"), picker,
       ),
+      this.folder(),
       this.problem,
       this.list,
       h("p", { class: "buttons" }, h("button", { onclick: () => this.tell({ type: "list" }) }, "Look again")),
     );
+  }
+
+  /** The way to share a folder of the person's computer, or why there is none. */
+  private folder(): HTMLElement {
+    if (!window.showDirectoryPicker) {
+      return h("p", {}, "This browser cannot share a folder of your computer with the guest (it has no File System Access API).");
+    }
+    return h(
+      "p", { class: "buttons" },
+      h("button", { onclick: () => void this.share() }, "Share a folder of this computer"),
+      "The guest may read and change what is in it.",
+    );
+  }
+
+  private async share(): Promise<void> {
+    this.problem.hidden = true;
+    try {
+      const handle = await window.showDirectoryPicker!({ mode: "readwrite" });
+      this.tell({ type: "folder", handle });
+    } catch (error) {
+      if ((error as Error).name === "AbortError") return;
+      this.problem.textContent = `Not shared: ${(error as Error).message}.`;
+      this.problem.hidden = false;
+    }
   }
 
   private async upload(files: FileList | null): Promise<void> {

@@ -18,9 +18,11 @@ export function provideModules(core: Exports): void {
       }
     },
     /** Compiles and instantiates a module. */
-    install(bytes: BufferSource): boolean {
+    install(bytes: Uint8Array): boolean {
       try {
-        new WebAssembly.Instance(new WebAssembly.Module(bytes), { ferrite });
+        // A copy: compilers take no shared memory.
+        const module = new WebAssembly.Module(new Uint8Array(bytes));
+        new WebAssembly.Instance(module, { ferrite });
         return true;
       } catch (error) {
         console.warn("guest code is interpreted:", error);

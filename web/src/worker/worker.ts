@@ -1,15 +1,15 @@
 // The machine's worker: runs it in slices and answers what it asks in between.
 
-import init, { type Machine, MachineSetup } from "../wasm/ferrite";
+import type { Machine } from "../wasm/ferrite";
 import type { DiskInfo, Figures, FromWorker, SharedFile, StartMessage, ToWorker, Traced } from "../protocol";
+import { type Core, loadCore } from "./core";
 import { type OpenDisk, Disks, textOf } from "./disks";
 import { openStorage } from "./disk";
 import { readWhole, sourceOf } from "./files";
-import { provideModules } from "./modules";
+import { LocalFolder } from "./folder";
 import { pumpFetches } from "./network";
 import { Overlay, canKeep } from "./overlay";
 import { NetRelay, Segments, connectRelay } from "./relay";
-import wasm from "../wasm/ferrite_bg.wasm?url";
 
 /** Milliseconds that the guest runs before messages are looked at. */
 const SLICE_MS = 12;
@@ -48,11 +48,13 @@ class Run {
   private readonly relay: NetRelay | undefined;
   /** A conversation of our own, to stop the machine when a disk fails. */
   private readonly own: number;
+  /** Workers of CPUs; there are none where CPUs take turns here. */
+  private readonly threads: number;
 
   constructor(
     private readonly machine: Machine,
     disks: OpenDisk[],
-    private readonly memory: WebAssembly.Memory,
+    private readonly core: Core,
     relay: WebSocket | undefined,
   ) {
     this.turns.port1.onmessage = () => {
@@ -75,6 +77,8 @@ class Run {
     const lost = () => tell({ type: "notice", text: "the server has ended the guest's way to the network" });
     this.relay = relay && new NetRelay(machine, relay, news, lost);
     setInterval(() => this.figures(), FIGURES_MS);
+    this.threads = machine.threads();
+    core.startCpus(this.threads, (why) => this.broke(why));
     this.kick();
   }
 
@@ -114,6 +118,19 @@ class Run {
     this.list();
   }
 
+  /** Shares a folder of the person's own computer. */
+  share(root: FileSystemDirectoryHandle): void {
+    const notice = (text: string) => tell({ type: "notice", text });
+    const shared = LocalFolder.share(this.machine, root, notice);
+    shared.then(
+      () => {
+        notice(`the folder ${root.name} is shared with the guest`);
+        this.list();
+      },
+      (error: unknown) => notice(`the folder ${root.name} cannot be shared: ${textOf(error)}`),
+    );
+  }
+
   download(name: string): void {
     try {
       tell({ type: "exported", path: name, blob: new Blob([new Uint8Array(this.machine.share_get(name))]) });
@@ -127,7 +144,7 @@ class Run {
   }
 
   /** Has the machine run soon. */
-  private kick(): void {
+  kick(): void {
     if (this.scheduled || this.ended) return;
     clearTimeout(this.timer);
     this.scheduled = true;
@@ -151,9 +168,7 @@ class Run {
     try {
       next = this.machine.run(SLICE_MS);
     } catch (error) {
-      this.ended = true;
-      tell({ type: "failed", text: `the machine broke: ${textOf(error)}` });
-      return;
+      return this.broke(textOf(error));
     }
     this.flush();
     this.awake = performance.now();
@@ -167,6 +182,11 @@ class Run {
     } else if (Number.isFinite(next)) {
       this.timer = setTimeout(() => this.kick(), Math.min(next, MAX_SLEEP_MS));
     }
+  }
+
+  private broke(why: string): void {
+    if (!this.ended) tell({ type: "failed", text: `the machine broke: ${why}` });
+    this.ended = true;
   }
 
   private flush(): void {
@@ -195,12 +215,16 @@ class Run {
     const now = performance.now();
     this.wake(now);
     const elapsed = now - this.lastFigures;
+    if (!this.ended && this.threads > 0) {
+      this.machine.sample();
+      this.kick();
+    }
     const instructions = this.machine.instructions();
     const done = Math.max(0, instructions - this.lastInstructions);
     const figures: Figures = {
       mips: done / elapsed / 1000,
       busy: Math.min(1, this.busyMs / elapsed),
-      memory: this.memory.buffer.byteLength,
+      memory: this.core.memory.buffer.byteLength,
       regions: this.machine.regions(),
       instructions,
       state: this.ended ? "shutdown" : this.machine.state(),
@@ -213,10 +237,9 @@ class Run {
 }
 
 async function start(message: StartMessage): Promise<Run> {
-  const core = await init({ module_or_path: wasm });
-  const { memory } = core;
-  provideModules(core);
-  const setup = new MachineSetup(message.line);
+  let run: Run | undefined;
+  const core = await loadCore(() => run?.kick());
+  const setup = new core.ferrite.MachineSetup(message.line);
   const needs = JSON.parse(setup.needs()) as Need[];
   const disks: OpenDisk[] = [];
   const infos: DiskInfo[] = [];
@@ -245,7 +268,8 @@ async function start(message: StartMessage): Promise<Run> {
   });
   const machine = setup.build();
   tell({ type: "started", disks: infos });
-  return new Run(machine, disks, memory, relay);
+  run = new Run(machine, disks, core, relay);
+  return run;
 }
 
 let run: Promise<Run> | undefined;
@@ -272,6 +296,8 @@ function obey(run: Run, message: Exclude<ToWorker, StartMessage>): void {
       return run.upload(message.name, message.bytes);
     case "download":
       return run.download(message.name);
+    case "folder":
+      return run.share(message.handle);
     case "list":
       return run.list();
     case "retry":

@@ -19,11 +19,13 @@
 
 mod mailbox;
 mod runner;
+mod seat;
 mod shared;
 mod split;
 mod view;
 
 pub use runner::{Runner, Step};
+pub use seat::{Pace, Seat};
 pub use split::Split;
 pub(crate) use view::ViewParts;
 

@@ -1,7 +1,8 @@
 //! Atomic and exclusive accesses.
 //!
-//! One thread runs every vCPU, so that single accesses to memory that the look-aside buffer knows are
-//! plain ones, inline. The rest is done by the function that the interpreter uses, between slots.
+//! Single accesses to memory that the look-aside buffer knows are inline: plain ones where one thread
+//! runs every vCPU, else WebAssembly's atomic ones. The rest is done by the function that the interpreter
+//! uses, between slots.
 
 use ferrite_ir::interp::AtomicKind;
 use ferrite_ir::{Align, AtomicOp, Int, Mem, Op, Sign, Value, slot};
@@ -9,6 +10,7 @@ use wasm_encoder::{BlockType, ValType};
 
 use crate::atomic::{ADDRESS, Access, EXPECTED, RESULT, VALUE};
 
+use super::super::THREADS;
 use super::super::layout::{Callee, What};
 use super::{BLOCK, CONTEXT, Emitter};
 
@@ -20,6 +22,7 @@ impl Emitter<'_> {
         if access.is_single()
             && access.is_simple()
             && !access.mem.unprivileged
+            && !(THREADS && access.mem.sign != Sign::Zero)
             && let Some(d) = access.results[0]
         {
             self.inline(&access);
@@ -75,7 +78,11 @@ impl Emitter<'_> {
         match access.what {
             AtomicKind::LoadExclusive { .. } => {
                 self.code().local_get(at);
-                self.load_at(mem.size, Sign::Zero);
+                if THREADS {
+                    self.load_atomic(mem.size);
+                } else {
+                    self.load_at(mem.size, Sign::Zero);
+                }
                 self.code().local_set(old).local_get(BLOCK).local_get(at);
                 self.code().i64_extend_i32_u();
                 self.store_slot(slot::EXCLUSIVE_AT);
@@ -83,8 +90,12 @@ impl Emitter<'_> {
                 self.store_slot(slot::EXCLUSIVE_LOW);
                 self.code().local_get(BLOCK).i64_const(0);
                 self.store_slot(slot::EXCLUSIVE_HIGH);
-                self.code().local_get(at);
-                self.load_at(mem.size, mem.sign);
+                if THREADS {
+                    self.code().local_get(old);
+                } else {
+                    self.code().local_get(at);
+                    self.load_at(mem.size, mem.sign);
+                }
             }
             AtomicKind::StoreExclusive { .. } => {
                 self.code().local_get(at).i64_extend_i32_u();
@@ -93,17 +104,37 @@ impl Emitter<'_> {
                 self.code().local_get(BLOCK);
                 self.code().i64_const(slot::NO_EXCLUSIVE as i64);
                 self.store_slot(slot::EXCLUSIVE_AT);
+                let mask = ferrite_ir::eval::mask(8 << mem.size as u8) as i64;
+                if THREADS {
+                    self.load_slot(slot::EXCLUSIVE_LOW);
+                    self.code().i64_const(mask).i64_and().local_set(old);
+                    self.code().local_get(at).local_get(old);
+                    self.get_or_zero(value);
+                    self.exchange_if_equal(mem.size);
+                    self.code().local_get(old).i64_ne().i64_extend_i32_u();
+                    return self.otherwise(access);
+                }
                 self.code().local_get(at);
                 self.load_at(mem.size, Sign::Zero);
                 self.load_slot(slot::EXCLUSIVE_LOW);
-                let mask = ferrite_ir::eval::mask(8 << mem.size as u8);
                 self.code()
-                    .i64_const(mask as i64)
+                    .i64_const(mask)
                     .i64_and()
                     .i64_eq()
                     .if_(BlockType::Result(ValType::I64));
                 self.store_value(at, value, mem);
                 self.code().i64_const(0).else_().i64_const(1).end();
+            }
+            AtomicKind::Cas { .. } if THREADS => {
+                self.code().local_get(at);
+                self.get_low_bytes(expected, mem);
+                self.get_or_zero(value);
+                self.exchange_if_equal(mem.size);
+            }
+            AtomicKind::Rmw(op) if THREADS => {
+                self.code().local_get(at);
+                self.get_or_zero(value);
+                self.update(op, mem.size);
             }
             AtomicKind::Cas { .. } => {
                 self.code().local_get(at);
@@ -127,6 +158,11 @@ impl Emitter<'_> {
                 self.code().local_get(old);
             }
         }
+        self.otherwise(access);
+    }
+
+    /// Ends the inline way and has the function do the access where that was left.
+    fn otherwise(&mut self, access: &Access) {
         self.code().br(1).end();
         self.outlined(access);
         self.load_slot(RESULT[0]);
@@ -134,36 +170,33 @@ impl Emitter<'_> {
     }
 
     fn store_value(&mut self, at: u32, value: Option<u32>, mem: Mem) {
-        let mut code = self.code();
-        code.local_get(at);
-        match value {
-            Some(value) => code.local_get(value),
-            None => code.i64_const(0),
-        };
+        self.code().local_get(at);
+        self.get_or_zero(value);
         self.store_at(mem.size);
     }
 
-    /// Pushes as many bytes of a local as an access moves.
-    fn get_low_bytes(&mut self, local: Option<u32>, mem: Mem) {
-        let mask = ferrite_ir::eval::mask(8 << mem.size as u8);
+    fn get_or_zero(&mut self, local: Option<u32>) {
         let mut code = self.code();
         match local {
             Some(local) => code.local_get(local),
             None => code.i64_const(0),
         };
-        code.i64_const(mask as i64).i64_and();
+    }
+
+    /// Pushes as many bytes of a local as an access moves.
+    fn get_low_bytes(&mut self, local: Option<u32>, mem: Mem) {
+        let mask = ferrite_ir::eval::mask(8 << mem.size as u8);
+        self.get_or_zero(local);
+        self.code().i64_const(mask as i64).i64_and();
     }
 
     /// Pushes what memory becomes.
     fn combine(&mut self, op: AtomicOp, old: u32, value: Option<u32>) {
-        let mut code = self.code();
         if op != AtomicOp::Swap {
-            code.local_get(old);
+            self.code().local_get(old);
         }
-        match value {
-            Some(value) => code.local_get(value),
-            None => code.i64_const(0),
-        };
+        self.get_or_zero(value);
+        let mut code = self.code();
         match op {
             AtomicOp::Add => code.i64_add(),
             AtomicOp::Clear => code.i64_const(-1).i64_xor().i64_and(),

@@ -142,7 +142,7 @@ impl Emitter<'_> {
         match place {
             Some(place) => {
                 self.offset(place);
-                self.load_at(mem.size, mem.sign);
+                self.load_ordered(mem);
             }
             None => {
                 self.code().i64_const(0);
@@ -194,7 +194,7 @@ impl Emitter<'_> {
             self.code().else_();
             self.offset(place);
             self.push(value, a);
-            self.store_at(mem.size);
+            self.store_ordered(mem);
         }
         self.code().end();
     }

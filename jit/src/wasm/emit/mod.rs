@@ -8,6 +8,7 @@ mod fused;
 mod integer;
 mod lanes;
 mod memory;
+mod ordered;
 mod values;
 mod wide;
 
@@ -257,7 +258,7 @@ impl<'a> Emitter<'a> {
                     .i64_const(slot::NO_EXCLUSIVE as i64);
                 self.store_slot(slot::EXCLUSIVE_AT);
             }
-            Op::Fence(_) => {}
+            Op::Fence(_) => self.fence(),
             Op::Wide {
                 op,
                 shape,

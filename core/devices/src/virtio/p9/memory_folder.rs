@@ -1,6 +1,7 @@
 //! A shared folder that lives in memory: what a host without files shares, and what tests use.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferrite_machine::shared_folder::{
@@ -23,6 +24,8 @@ struct Node {
     id: u64,
     links: u64,
     data: Vec<u8>,
+    /// Which of the folder's changes was this one's last.
+    version: u64,
 }
 
 impl Node {
@@ -59,6 +62,20 @@ pub struct Folder {
     tree: Shared<Tree>,
     /// Bytes of all files.
     used: Shared<u64>,
+    changes: Arc<AtomicU64>,
+}
+
+/// Something in the folder, for those who follow what happens to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: FolderPath,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Differs whenever its bytes may.
+    pub version: u64,
 }
 
 /// The path with these names; `None` if one of them is no good.
@@ -85,6 +102,7 @@ impl Folder {
             id: 0,
             links: 1,
             data: Vec::new(),
+            version: 0,
         };
         let tree = Tree {
             nodes: BTreeMap::from([(FolderPath::root(), Arc::new(Mutex::new(root)))]),
@@ -93,7 +111,36 @@ impl Folder {
         Self {
             tree: Arc::new(Mutex::new(tree)),
             used: Arc::default(),
+            changes: Arc::default(),
         }
+    }
+
+    /// How many changes there were so far.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Everything in the folder, directories before what is in them.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        let tree = lock(&self.tree);
+        let inside = tree.nodes.iter().filter(|(path, _)| path.split().is_some());
+        let entry = |(path, node): (&FolderPath, &Shared<Node>)| {
+            let node = lock(node);
+            Entry {
+                path: path.clone(),
+                mode: node.mode,
+                size: node.data.len() as u64,
+                version: node.version,
+            }
+        };
+        inside.map(entry).collect()
+    }
+
+    /// Counts a change, and returns its number.
+    fn changed(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// Adds a file, directory or symbolic link by its mode.
@@ -131,6 +178,7 @@ impl Folder {
             lock(node).links += 1;
             std::mem::replace(place, Arc::clone(node))
         };
+        self.changed();
         self.forget(&old);
         Ok(())
     }
@@ -147,6 +195,7 @@ impl Folder {
             id,
             links: 0,
             data: Vec::new(),
+            version: 0,
         };
         self.resize(&mut node, data.len() as u64)?;
         node.data.copy_from_slice(data);
@@ -158,6 +207,13 @@ impl Folder {
         let node = self.find(at)?;
         let contents = lock(&node).data.clone();
         Ok(contents)
+    }
+
+    /// The version of what is at `at`: see [`Entry::version`].
+    pub fn version(&self, at: &FolderPath) -> FolderResult<u64> {
+        let node = self.find(at)?;
+        let version = lock(&node).version;
+        Ok(version)
     }
 
     /// Whether there is something at `at`.
@@ -195,6 +251,7 @@ impl Folder {
         }
         lock(node).links += 1;
         tree.nodes.insert(at, Arc::clone(node));
+        self.changed();
         Ok(())
     }
 
@@ -208,6 +265,7 @@ impl Folder {
         }
         // At most the capacity, or less than before.
         node.data.resize(size as usize, 0);
+        node.version = self.changed();
         *used = after;
         Ok(())
     }
@@ -260,6 +318,7 @@ impl OpenFile for Handle {
         }
         // Inside the file, which is in memory.
         node.data[offset as usize..end as usize].copy_from_slice(from);
+        node.version = self.folder.changed();
         Ok(from.len())
     }
 
@@ -377,6 +436,7 @@ impl SharedFolder for Folder {
         if let Some(node) = removed {
             self.forget(&node);
         }
+        self.changed();
         Ok(())
     }
 
@@ -405,6 +465,7 @@ impl SharedFolder for Folder {
         let moved: Vec<FolderPath> = moved.collect::<FolderResult<_>>()?;
         let nodes = std::mem::take(&mut tree.nodes).into_values();
         tree.nodes = moved.into_iter().zip(nodes).collect();
+        self.changed();
         Ok(())
     }
 
@@ -425,5 +486,52 @@ impl SharedFolder for Folder {
             id: 0,
             name_max: 255,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_counted_and_versions_tell_files_apart() {
+        let mut folder = Folder::new();
+        let at = |text| path(text).unwrap();
+        let version = |folder: &Folder, name| {
+            let entries = folder.entries();
+            let entry = entries.into_iter().find(|entry| entry.path == at(name));
+            entry.map(|entry| entry.version)
+        };
+        folder.make_directory(&at("d"), 0o755, 0).unwrap();
+        folder.replace(&at("d/f"), b"one").unwrap();
+        let paths: Vec<_> = folder.entries().into_iter().map(|e| e.path).collect();
+        assert_eq!(paths, [at("d"), at("d/f")]);
+
+        let (changes, first) = (folder.changes(), version(&folder, "d/f"));
+        folder.get(&at("d/f")).unwrap();
+        folder.read_directory(&at("d")).unwrap();
+        assert_eq!(folder.changes(), changes);
+
+        // Bytes in the middle change no size.
+        let mode = OpenMode {
+            write: true,
+            ..OpenMode::default()
+        };
+        let mut file = folder.open(&at("d/f"), mode).unwrap();
+        file.write_at(1, b"N").unwrap();
+        assert!(folder.changes() > changes);
+        let second = version(&folder, "d/f");
+        assert_ne!(second, first);
+        folder.replace(&at("d/f"), b"oNe").unwrap();
+        assert_ne!(version(&folder, "d/f"), second);
+
+        let changes = folder.changes();
+        assert_eq!(folder.version(&at("d/f")).ok(), version(&folder, "d/f"));
+        folder.rename(&at("d/f"), &at("g")).unwrap();
+        assert!(folder.changes() > changes);
+        assert_eq!(version(&folder, "d/f"), None);
+        let changes = folder.changes();
+        folder.remove(&at("g"), false).unwrap();
+        assert!(folder.changes() > changes);
     }
 }
