@@ -9,40 +9,29 @@ use super::super::frame::{self, Frame, What};
 use super::{Emitter, Flags, LOOK_UP, imm, own};
 
 impl Emitter<'_> {
-    /// Begins a block: takes its instructions from the budget, or leaves before them if that is used
-    /// up. Asked at every block and not at loops only, so that what a store to a device raises is
-    /// seen at the next one.
-    pub(super) fn charge(&mut self, n: usize, insns: u32) {
-        let budget = self.load_slot(types::I64, slot::BUDGET);
-        let more = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, budget, 0);
-        let (go_on, stop) = (self.new_block(&[]), self.cold_block());
-        self.branch(more, go_on, stop);
-        self.enter(stop);
-        let pc = self.block_address(n);
-        let pc = self.constant(pc);
-        self.store_slot(slot::PC, pc);
-        self.exit(LOOK_UP);
-        self.enter(go_on);
+    /// Takes a block's instructions from the budget.
+    pub(super) fn charge(&mut self, insns: u32) {
         if insns > 0 {
+            let budget = self.load_slot(types::I64, slot::BUDGET);
             let left = self.b.ins().iadd_imm_s(budget, -i64::from(insns));
             self.store_slot(slot::BUDGET, left);
         }
     }
 
-    pub(super) fn terminator(&mut self, end: &Terminator) {
+    pub(super) fn terminator(&mut self, n: usize, end: &Terminator) {
         match *end {
-            Terminator::Goto(target) => self.goto(target),
+            Terminator::Goto(target) => self.goto(n, target),
             Terminator::Branch { c, then, other } => {
                 let condition = self.condition(c);
-                let (to_then, late_then) = self.landing(then);
-                let (to_other, late_other) = self.landing(other);
+                let (to_then, late_then) = self.landing(n, then);
+                let (to_other, late_other) = self.landing(n, other);
                 self.branch(condition, to_then, to_other);
                 for (block, target, late) in
                     [(to_then, then, late_then), (to_other, other, late_other)]
                 {
                     if late {
                         self.enter(block);
-                        self.goto(target);
+                        self.goto(n, target);
                     }
                 }
             }
@@ -56,17 +45,21 @@ impl Emitter<'_> {
     }
 
     /// The block that a branch to a target leads to, and whether it is still to be written.
-    fn landing(&mut self, target: Target) -> (ir::Block, bool) {
+    fn landing(&mut self, n: usize, target: Target) -> (ir::Block, bool) {
         match target {
-            Target::Block(id) => (self.blocks[usize::from(id.0)], false),
-            Target::Guest(_) => (self.new_block(&[]), true),
+            Target::Block(id) if usize::from(id.0) > n => (self.blocks[usize::from(id.0)], false),
+            _ => (self.new_block(&[]), true),
         }
     }
 
-    fn goto(&mut self, target: Target) {
+    fn goto(&mut self, n: usize, target: Target) {
         match target {
             Target::Block(id) => {
-                let to = self.blocks[usize::from(id.0)];
+                let to = usize::from(id.0);
+                if to <= n {
+                    self.check_budget(to);
+                }
+                let to = self.blocks[to];
                 self.jump(to, &[]);
             }
             Target::Guest(pc) => {
@@ -75,6 +68,20 @@ impl Emitter<'_> {
                 self.exit(number);
             }
         }
+    }
+
+    /// Leaves at the start of a block if the budget is used up.
+    fn check_budget(&mut self, to: usize) {
+        let budget = self.load_slot(types::I64, slot::BUDGET);
+        let more = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, budget, 0);
+        let (go_on, stop) = (self.new_block(&[]), self.cold_block());
+        self.branch(more, go_on, stop);
+        self.enter(stop);
+        let pc = self.block_address(to);
+        let pc = self.constant(pc);
+        self.store_slot(slot::PC, pc);
+        self.exit(LOOK_UP);
+        self.enter(go_on);
     }
 
     /// The address of a block's first instruction.

@@ -396,15 +396,15 @@ impl Emitter<'_> {
         }
         let insns = block.ops.iter();
         let insns = insns.filter(|op| matches!(op, Op::Insn { .. })).count() as u32;
+        self.charge(insns);
+        self.left = insns;
         self.pc = None;
         self.dirty = self.flow.dirty[n];
-        self.charge(n, insns);
-        self.left = insns;
         self.flags = self.flags_on_entry(n);
         for op in &block.ops {
             self.op(op);
         }
-        self.terminator(&block.end);
+        self.terminator(n, &block.end);
     }
 
     fn flags_on_entry(&mut self, n: usize) -> Flags {
