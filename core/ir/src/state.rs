@@ -63,8 +63,13 @@ pub mod slot {
     pub const COUNT: usize = 1024;
 }
 
-/// Entries in each half of the TLB. Entry `n` serves pages whose number is `n` modulo this.
-pub const TLB_ENTRIES: usize = 16384;
+/// Entries in each half of the TLB. Entry `n` serves pages whose number is `n` modulo this. Fewer in
+/// WebAssembly, whose stack of 1 MiB a block passes over when it is made.
+pub const TLB_ENTRIES: usize = if cfg!(target_arch = "wasm32") {
+    4096
+} else {
+    16384
+};
 
 /// Bits of a virtual address, shifted right by [`TLB_INDEX_SHIFT`], that are the offset of its entry
 /// in each half of the TLB.
