@@ -94,7 +94,8 @@ struct Cached {
     mapping: Mapping,
 }
 
-const WALKS: usize = 8192;
+/// Entries of the walk cache: a part of the TLB's, so that dropping a page there reaches its entry here.
+const WALKS: usize = ferrite_ir::TLB_ENTRIES / 2;
 
 /// The number of the page of `va`, the same whatever the address is tagged with.
 fn page_number(va: u64) -> u64 {
