@@ -307,6 +307,8 @@ impl Vm {
         if let Some(slice) = self.standing() {
             return slice;
         }
+        // Deadlines count from here on: one that passes while the lines are driven is told, not lost.
+        let counter = self.board.counter();
         let mut until = self.board.run_timers();
         if self.rest.held {
             self.obey_requests();
@@ -325,7 +327,6 @@ impl Vm {
         if busy {
             return Slice::Busy;
         }
-        let counter = self.board.counter();
         for cpu in &self.cpus {
             let timer = cpu.next_timer_deadline(counter).map(board::counter_to_time);
             until = [until, timer].into_iter().flatten().min();

@@ -6,18 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ferrite_machine::VirtualTime;
 use ferrite_machine::clock::HostClock;
 use ferrite_vm::machine::Slice;
+use ferrite_vm::smp::{Step, Threads};
 use ferrite_vm::{GicVersion, MachineConfig, Vm};
 
+const WFI: u32 = 0xd503_207f;
 const WFE: u32 = 0xd503_205f;
 const BACK: u32 = 0x17ff_ffff; // B .-4
 
-/// A clock that is set by hand.
+/// A clock that is set by hand, and goes on by `step` nanoseconds whenever it is read.
 #[derive(Clone, Default)]
-struct Clock(Arc<AtomicU64>);
+struct Clock {
+    now: Arc<AtomicU64>,
+    step: u64,
+}
 
 impl HostClock for Clock {
     fn monotonic_ns(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.now.fetch_add(self.step, Ordering::Relaxed)
     }
 
     fn wall_ns(&self) -> u64 {
@@ -78,9 +83,111 @@ fn the_event_stream_wakes_a_machine() {
         let until = Some(VirtualTime(next));
         assert_eq!(vm.run_slice(), Slice::Idle { until });
         let before = vm.cpus()[0].instructions();
-        clock.0.store(next, Ordering::Relaxed);
+        clock.now.store(next, Ordering::Relaxed);
         assert_eq!(vm.run_slice(), Slice::Busy);
         assert_eq!(vm.cpus()[0].instructions(), before + 2);
         next += 1024 * 16;
     }
+}
+
+/// `MOVZ Xd, #imm, LSL #shift`.
+const fn movz(d: u32, imm: u32, shift: u32) -> u32 {
+    0xd280_0000 | (shift / 16) << 21 | imm << 5 | d
+}
+
+/// `STR Wt, [Xn, #offset]`.
+const fn str(t: u32, n: u32, offset: u32) -> u32 {
+    0xb900_0000 | (offset / 4) << 10 | n << 5 | t
+}
+
+/// `MSR S3_<op1>_C<n>_C<m>_<op2>, Xt`.
+const fn msr(op1: u32, n: u32, m: u32, op2: u32, t: u32) -> u32 {
+    0xd518_0000 | op1 << 16 | n << 12 | m << 8 | op2 << 5 | t
+}
+
+/// How often the alarm clock below rings before the tests are content.
+const RINGS: u64 = 300;
+
+/// Sets the virtual timer to `ticks`, waits for its interrupt (PPI 27, which stays masked), counts it
+/// in X5, and does so again.
+const fn alarm_clock(ticks: u32) -> [u32; 20] {
+    let back = 0x1400_0000 | (-6_i32 as u32 & 0x03ff_ffff);
+    [
+        movz(0, 0x0800, 16),
+        movz(1, 0x13, 0),
+        str(1, 0, 0), // GICD_CTLR: affinity routing, both groups
+        movz(2, 0x080a, 16),
+        str(31, 2, 0x14), // GICR_WAKER
+        movz(0, 0x080b, 16),
+        movz(1, 0x0800, 16),
+        str(1, 0, 0x80),  // GICR_IGROUPR0
+        str(1, 0, 0x100), // GICR_ISENABLER0
+        movz(1, 0xff, 0),
+        msr(0, 4, 6, 0, 1), // ICC_PMR_EL1
+        movz(1, 1, 0),
+        msr(0, 12, 12, 7, 1), // ICC_IGRPEN1_EL1
+        movz(4, ticks, 0),
+        msr(3, 14, 3, 0, 4), // CNTV_TVAL_EL0
+        msr(3, 14, 3, 1, 1), // CNTV_CTL_EL0
+        WFI,
+        msr(3, 14, 3, 1, 31),
+        0x9100_04a5, // ADD X5, X5, #1
+        back,
+    ]
+}
+
+/// Lets a sleeper wake just before `until`, as timers of hosts do.
+fn sleep(clock: &Clock, until: VirtualTime) {
+    clock.now.fetch_max(until.0 - 300, Ordering::Relaxed);
+}
+
+#[test]
+fn a_timer_that_runs_out_while_the_machine_looks_still_wakes_it() {
+    let clock = Clock {
+        step: 48,
+        ..Clock::default()
+    };
+    let mut vm = machine(&alarm_clock(1000), &clock);
+    while vm.cpus()[0].x(5) < RINGS {
+        match vm.run_slice() {
+            Slice::Busy => {}
+            Slice::Idle { until: Some(until) } => sleep(&clock, until),
+            slice => panic!("{slice:?} after {} alarms", vm.cpus()[0].x(5)),
+        }
+    }
+}
+
+struct Nobody;
+
+impl Threads for Nobody {
+    fn wake(&self, _: usize) {}
+
+    fn call_owner(&self) {}
+
+    fn pause(&self) {}
+}
+
+#[test]
+fn a_timer_that_runs_out_while_a_thread_looks_still_wakes_it() {
+    let clock = Clock {
+        step: 48,
+        ..Clock::default()
+    };
+    let vm = machine(&alarm_clock(1000), &clock);
+    let Ok((split, mut runners)) = vm.split(Arc::new(Nobody)) else {
+        panic!("a running machine");
+    };
+    let (mut waits, mut turns) = (0, 0);
+    while waits < RINGS {
+        match runners[0].step() {
+            Step::Busy => turns += 1,
+            Step::Wait { until: Some(until) } => {
+                waits += 1;
+                sleep(&clock, until);
+            }
+            step => panic!("{step:?} after {waits} waits"),
+        }
+    }
+    assert!(turns > RINGS / 4, "{turns} turns");
+    split.halt();
 }

@@ -256,7 +256,8 @@ impl Cpu {
     }
 
     /// The first counter value after `counter` at which a timer output rises or a wait for an event
-    /// ends.
+    /// ends. Whoever sleeps until then must give no later value than [`Self::timers`] had, or misses
+    /// what happened in between.
     #[must_use]
     pub fn next_timer_deadline(&self, counter: u64) -> Option<u64> {
         self.core.next_deadline(&self.block, counter)

@@ -117,6 +117,8 @@ impl Runner {
         if !self.on {
             return self.wait(None);
         }
+        // Deadlines count from here on: one that passes while the lines are driven is told, not lost.
+        let counter = self.view.counter();
         self.drive_timers();
         self.cpu.look_for_events(&self.view);
         match self.cpu.halted() {
@@ -139,7 +141,7 @@ impl Runner {
             }
             Some(Halt::Stopped) => self.wait(None),
             Some(Halt::Event | Halt::Interrupt) => {
-                let deadline = self.cpu.next_timer_deadline(self.view.counter());
+                let deadline = self.cpu.next_timer_deadline(counter);
                 self.wait(deadline.map(board::counter_to_time))
             }
         }
