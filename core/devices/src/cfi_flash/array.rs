@@ -8,6 +8,7 @@ use ferrite_ram::{GuestRam, RamOffset};
 
 use super::BufferedWord;
 use super::spec::{BANK_WIDTH, SECTOR, status};
+use crate::words;
 
 /// Granularity of what is written back.
 const PAGE: u64 = 4096;
@@ -49,14 +50,15 @@ impl Array {
         self.ram.load(self.at.offset(offset)).unwrap_or(u32::MAX)
     }
 
-    /// Clears the bits that are zero in the words. Programming cannot set a bit. The answer is the
-    /// status register's error bits.
+    /// Replaces the words. As with QEMU's flash and unlike a chip's, programming also sets bits that
+    /// no erasure has set: a bank without contents starts with zeros there. The answer is the status
+    /// register's error bits.
     pub fn program(&mut self, words: &[BufferedWord]) -> u8 {
         if self.read_only {
             return status::PROGRAM_ERROR | status::LOCKED;
         }
         for word in words {
-            let value = self.word(word.offset) & (word.value | !word.lanes);
+            let value = words::merge(self.word(word.offset), word.value, word.lanes);
             self.store(word.offset, &value.to_le_bytes());
         }
         0

@@ -156,12 +156,15 @@ impl CfiFlash {
     }
 
     fn read_word(&self, offset: u64) -> u32 {
-        let index = ((offset & 0xff) / spec::BANK_WIDTH) as usize;
+        let index = (offset / spec::BANK_WIDTH) as usize;
         let both = |byte: u8| u32::from(byte) * 0x0001_0001;
         match self.state.shows {
             Shows::Array => self.array.word(offset),
             Shows::Status => both(self.state.status),
-            Shows::Identifiers => both(spec::IDENTIFIERS.get(index).copied().unwrap_or(0)),
+            Shows::Identifiers => {
+                let identifier = spec::IDENTIFIERS.get(index % spec::IDENTIFIER_WORDS);
+                both(identifier.copied().unwrap_or(0))
+            }
             Shows::Query => both(spec::query(index, self.array.len())),
         }
     }

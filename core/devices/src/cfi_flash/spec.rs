@@ -50,6 +50,9 @@ pub mod status {
 /// Manufacturer Intel and the device code, as QEMU's `virt` sets them.
 pub const IDENTIFIERS: [u8; 2] = [0x89, 0x18];
 
+/// Words after which the identifiers are there again.
+pub const IDENTIFIER_WORDS: usize = 256;
+
 /// The CFI byte at word `index`, the same in both chips, for a bank of `len` bytes.
 #[must_use]
 pub fn query(index: usize, len: u64) -> u8 {

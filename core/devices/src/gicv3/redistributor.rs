@@ -2,8 +2,8 @@
 
 use super::GicV3;
 use super::spec::{
-    CHILDREN_ASLEEP, ENABLE_LPIS, GICR_ID_VALUES, IIDR, PENDING_TABLE_ZERO, PROCESSOR_SLEEP,
-    TYPER_COMMON, TYPER_LAST, TYPER_LPIS, gicr,
+    CHILDREN_ASLEEP, CLEAR_ENABLE, ENABLE_LPIS, GICR_ID_VALUES, IIDR, PENDING_TABLE_ZERO,
+    PROCESSOR_SLEEP, TYPER_COMMON, TYPER_LAST, TYPER_LPIS, gicr,
 };
 use crate::gic::spec::array;
 use crate::words::{half, set_half};
@@ -12,7 +12,7 @@ impl GicV3 {
     pub(super) fn redistributor_read(&self, owner: usize, offset: u64) -> u32 {
         let lpis = &self.state.cpus[owner].lpis;
         match offset {
-            gicr::CTLR => u32::from(lpis.enabled),
+            gicr::CTLR if self.config.lpis => CLEAR_ENABLE | u32::from(lpis.enabled),
             gicr::PROPBASER..gicr::PENDBASER => half(lpis.configuration, offset),
             gicr::PENDBASER..gicr::PENDBASER_END => half(lpis.pending_table, offset),
             gicr::IIDR => IIDR,

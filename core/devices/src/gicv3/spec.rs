@@ -86,6 +86,8 @@ pub mod gicr {
 pub const TYPER_COMMON: u32 = 1 << 24;
 /// GICR_TYPER.PLPIS: there are LPIs.
 pub const TYPER_LPIS: u32 = 1 << 0;
+/// GICR_CTLR.CES: software may clear [`ENABLE_LPIS`] again.
+pub const CLEAR_ENABLE: u32 = 1 << 1;
 /// GICR_CTLR.EnableLPIs.
 pub const ENABLE_LPIS: u32 = 1 << 0;
 /// GICR_PENDBASER.PTZ, which reads as zero.

@@ -118,7 +118,7 @@ impl Its {
             gits::CTLR if lanes & ENABLED != 0 => self.enabled = value & ENABLED != 0,
             gits::CBASER..gits::CWRITER if !self.enabled => {
                 set_half(&mut self.queue, offset, value, lanes);
-                (self.read, self.written) = (0, 0);
+                self.read = 0;
             }
             gits::CWRITER..gits::CREADR => {
                 set_half(&mut self.written, offset, value, lanes);

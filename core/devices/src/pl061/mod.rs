@@ -84,7 +84,9 @@ impl Pl061 {
         let now = self.pins();
         let state = &mut self.state;
         let watched = state.both_edges | !(now ^ state.event);
-        state.edges |= (now ^ before) & watched & !state.level_sensitive;
+        // Pins that the guest drives itself do not interrupt it.
+        let inputs = !state.direction & !state.level_sensitive;
+        state.edges |= (now ^ before) & watched & inputs;
     }
 
     fn raw(&self) -> u8 {

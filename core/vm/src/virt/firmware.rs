@@ -1,4 +1,4 @@
-//! What firmware finds in fw_cfg: the machine's size, and the kernel that it is asked to start.
+//! What firmware finds in fw_cfg: the machine's CPUs, and the kernel that it is asked to start.
 
 use ferrite_devices::fw_cfg::{AddError, FwCfg};
 
@@ -8,9 +8,7 @@ use crate::config::MachineConfig;
 /// Numbers of the items (QEMU `docs/specs/fw_cfg`).
 mod key {
     pub const UUID: u16 = 0x02;
-    pub const RAM_SIZE: u16 = 0x03;
     pub const NB_CPUS: u16 = 0x05;
-    pub const MAX_CPUS: u16 = 0x0f;
     pub const KERNEL_SIZE: u16 = 0x08;
     pub const INITRD_SIZE: u16 = 0x0b;
     pub const KERNEL_DATA: u16 = 0x11;
@@ -23,10 +21,8 @@ mod key {
 pub(super) fn items(config: &MachineConfig) -> Result<FwCfg, AddError> {
     let mut fw_cfg = FwCfg::new();
     fw_cfg.add_item(key::UUID, config.uuid.to_vec())?;
-    fw_cfg.add_item(key::RAM_SIZE, config.ram.to_le_bytes().to_vec())?;
     let cpus = (config.cpus as u16).to_le_bytes().to_vec();
-    fw_cfg.add_item(key::NB_CPUS, cpus.clone())?;
-    fw_cfg.add_item(key::MAX_CPUS, cpus)?;
+    fw_cfg.add_item(key::NB_CPUS, cpus)?;
     if config.vmcoreinfo {
         fw_cfg.add_writable_file(vmcoreinfo::FILE, vmcoreinfo::EMPTY.to_vec())?;
     }

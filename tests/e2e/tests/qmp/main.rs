@@ -7,7 +7,6 @@ mod libvirt;
 mod load;
 mod nearly;
 mod probe;
-mod qtest;
 mod side_by_side;
 mod trace;
 mod typed;
