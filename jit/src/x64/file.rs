@@ -43,6 +43,11 @@ impl Value {
         register: NONE,
         slot: NONE,
     };
+
+    /// The operation of that index needs it.
+    pub(super) fn need(&mut self, at: u32) {
+        self.last = self.last.max(at);
+    }
 }
 
 /// What [`File::take`] found.

@@ -4,6 +4,7 @@
 //!   [`ferrite_ir::Engine`] is to the interpreter;
 //! - `emit`: operations to machine code, a block at a time;
 //! - `plan`: what is known about a block's values before its code is written;
+//! - `carries`: which sums hand their carry on in the host's flag;
 //! - `homes`: which globals stay in registers throughout a region with loops;
 //! - `lookup`: how a computed address is turned into code, page by page;
 //! - `file`: which register holds which value or global;
@@ -30,6 +31,7 @@
     reason = "the assembler's macro converts every register number"
 )]
 
+mod carries;
 mod emit;
 pub mod engine;
 mod file;

@@ -2,6 +2,7 @@
 
 use ferrite_ir::{BinOp, Block, FlagKind, Int, Op, Order, Terminator, Width};
 
+use super::carries::Carries;
 use super::file::{File, NONE};
 
 /// Where the flags come from, within the block.
@@ -75,17 +76,23 @@ impl Flags {
 }
 
 /// Fills in what the block says about its values.
-pub(super) fn block(block: &Block, ints: &mut File, vectors: &mut File) {
+pub(super) fn block(block: &Block, ints: &mut File, vectors: &mut File, carries: &mut Carries) {
     count(block, ints, vectors);
+    carries.clear();
     let mut flags = Flags::default();
     for (at, op) in block.ops.iter().enumerate() {
+        let known = carries.note(&block.ops, at, flags, ints);
         match *op {
-            Op::Test { .. } => needed(ints, flags, at as u32),
+            Op::Test { .. } if !known => needed(ints, flags, at as u32),
             Op::Select { c, .. } => defer_condition(block, ints, c, at as u32),
             Op::Load { addr, .. }
             | Op::Store { addr, .. }
             | Op::LoadVec { addr, .. }
-            | Op::StoreVec { addr, .. } => defer_sum(block, ints, addr, at as u32),
+            | Op::StoreVec { addr, .. }
+                if !carries.is_sum(addr) =>
+            {
+                defer_sum(block, ints, addr, at as u32);
+            }
             _ => {}
         }
         flags = flags.after(op);
@@ -97,6 +104,8 @@ pub(super) fn block(block: &Block, ints: &mut File, vectors: &mut File) {
 
 fn count(block: &Block, ints: &mut File, vectors: &mut File) {
     for (at, op) in block.ops.iter().enumerate() {
+        // Nothing is done about flags that nobody sees.
+        let read = !(matches!(op, Op::SetFlags { .. }) && flags_are_replaced(&block.ops, at));
         let at = at as u32;
         op.reads(|v| {
             let value = match v {
@@ -104,7 +113,9 @@ fn count(block: &Block, ints: &mut File, vectors: &mut File) {
                 ferrite_ir::Value::Vector(v) => vectors.value_mut(v.0),
             };
             value.uses += 1;
-            value.last = at;
+            if read {
+                value.last = at;
+            }
         });
         op.defines(|v| {
             let value = match v {
@@ -216,12 +227,17 @@ fn set_home(file: &mut File, v: u32, global: u16, at: u32, ops: &[Op]) {
     }
 }
 
+/// Whether other flags replace those that the operation of index `at` sets before anybody looks at
+/// the stored ones: tests in the block compute theirs from what was compared.
+pub(super) fn flags_are_replaced(ops: &[Op], at: usize) -> bool {
+    let rest = ops.get(at + 1..).unwrap_or_default();
+    let seen = |op: &&Op| op.may_leave() || op.sets_flags() || matches!(op, Op::GetNzcv { .. });
+    rest.iter().find(seen).is_some_and(Op::sets_flags)
+}
+
 /// The operands of the flags are needed at `at`.
 fn needed(ints: &mut File, flags: Flags, at: u32) {
-    for a in flags.operands() {
-        let value = ints.value_mut(a.0);
-        value.last = value.last.max(at);
-    }
+    flags.operands().for_each(|a| ints.value_mut(a.0).need(at));
 }
 
 /// The operation that defines `v`, if its only reader may compute it instead.
@@ -235,10 +251,7 @@ fn only_reader<'a>(block: &'a Block, ints: &File, v: Int) -> Option<&'a Op> {
 
 fn defer(ints: &mut File, v: Int, operands: impl Iterator<Item = Int>, at: u32) {
     ints.value_mut(v.0).deferred = true;
-    for a in operands {
-        let value = ints.value_mut(a.0);
-        value.last = value.last.max(at);
-    }
+    operands.for_each(|a| ints.value_mut(a.0).need(at));
 }
 
 /// Lets whoever reads the condition `c` at `at` compute it into the host's flags.
@@ -283,14 +296,9 @@ fn defer_sum(block: &Block, ints: &mut File, addr: Int, at: u32) {
         defer(ints, addr, [a].into_iter(), at);
         match shifted {
             Some(index) => defer(ints, b, [index].into_iter(), at),
-            None => defer_only_operand(ints, b, at),
+            None => ints.value_mut(b.0).need(at),
         }
     }
-}
-
-fn defer_only_operand(ints: &mut File, b: Int, at: u32) {
-    let value = ints.value_mut(b.0);
-    value.last = value.last.max(at);
 }
 
 /// What `b` is a small multiple of, if only one operation reads it.

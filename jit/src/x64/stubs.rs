@@ -434,27 +434,25 @@ fn flags(m: &mut Maker, stubs: &mut Stubs) {
     let other = m.branch(NOT_EQUAL);
     dynasm!(m.asm ; .arch x64 ; test eax, eax ; stc ; ret);
     m.land(other);
-    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Nzcv));
-    let literal = m.branch(EQUAL);
-    flags_by_call(m, stubs);
+    let at_c = slot_at(slot::FLAG_C);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::AddCarry(Width::W64)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; bt DWORD [rbp + at_c], 0 ; adc rax, [rbp + at_b] ; cmc ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Add(Width::W64)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; add rax, [rbp + at_b] ; cmc ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::Add(Width::W32)));
+    let other = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; add eax, [rbp + at_b] ; cmc ; ret);
+    m.land(other);
+    dynasm!(m.asm ; .arch x64 ; cmp ecx, kind(FlagKind::AddCarry(Width::W32)));
+    let literal = m.branch(NOT_EQUAL);
+    dynasm!(m.asm ; .arch x64 ; bt DWORD [rbp + at_c], 0 ; adc eax, [rbp + at_b] ; cmc ; ret);
     m.land(literal);
+    const _: () = assert!(FlagKind::Nzcv.code() == 0, "what is left");
     flags_from_word(m);
-}
-
-/// Has the flag word computed, in `eax`.
-fn flags_by_call(m: &mut Maker, stubs: &Stubs) {
-    // The stub finds the frame by its distance from the stack pointer, so the return address of the
-    // code that asked for flags is set aside.
-    dynasm!(m.asm
-        ; .arch x64
-        ; pop rax
-        ; mov [rsp + offset_of!(Frame, scratch) as i32], rax
-    );
-    m.call_to(stubs.nzcv);
-    dynasm!(m.asm
-        ; .arch x64
-        ; push QWORD [rsp + offset_of!(Frame, scratch) as i32]
-    );
 }
 
 /// Makes host flags of the word in `eax`.

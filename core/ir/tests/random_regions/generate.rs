@@ -1,5 +1,8 @@
 //! Random regions that keep every rule of the intermediate representation.
 
+#[path = "generate/sums.rs"]
+mod sums;
+
 use ferrite_ir::{
     Align, AtomicOp, BinOp, BlockId, Builder, Cc, Condition, Fence, FlagKind, Global, HelperId,
     IndirectKind, Int, Mem, Order, Region, Sign, Size, Target, Terminator, UnOp, VecGlobal, Vector,
@@ -473,6 +476,7 @@ impl Generator<'_> {
                     self.b.call_void(helper, &args);
                 }
             }
+            28 if self.random.chance(50) => self.long_addition(),
             28 => {
                 let a = self.int();
                 let mask = self.random.pick(&[3, 15, 7]) << self.random.below(2);

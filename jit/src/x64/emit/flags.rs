@@ -5,8 +5,8 @@ use dynasmrt::DynasmApi;
 use ferrite_ir::{BinOp, Cc, Condition, FlagKind, Int, Op, Width, eval, slot};
 
 use super::super::file::NONE;
-use super::super::plan::Flags;
-use super::integer::{two, unary};
+use super::super::plan::{Flags, flags_are_replaced};
+use super::integer::unary;
 use super::values::Operand;
 use super::{Emitter, RAX, RDX, cc};
 
@@ -62,7 +62,7 @@ impl Emitter<'_> {
     }
 
     /// The low byte of a register = 1 if the condition holds, else 0.
-    fn set_byte(&mut self, condition: u8, register: u8) {
+    pub(super) fn set_byte(&mut self, condition: u8, register: u8) {
         debug_assert_eq!(register, RAX);
         self.asm.extend([0x0f, 0x90 | condition, 0xc0]);
     }
@@ -137,17 +137,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Whether other flags replace those that the current operation sets before anybody looks at the
-    /// stored ones: tests in the block compute theirs from what was compared.
-    fn flags_are_replaced(&self) -> bool {
-        let next = self.at as usize + 1;
-        let rest = self.ops.get(next..).unwrap_or_default();
-        let seen = |op: &&Op| op.may_leave() || op.sets_flags() || matches!(op, Op::GetNzcv { .. });
-        rest.iter().find(seen).is_some_and(Op::sets_flags)
-    }
-
     pub(super) fn set_flags(&mut self, kind: FlagKind, a: Int, b: Int, c: Int) {
-        if self.flags_are_replaced() {
+        if flags_are_replaced(self.ops, self.at as usize) {
             return;
         }
         self.store_kind(kind);
@@ -227,17 +218,11 @@ impl Emitter<'_> {
                 dynasm!(self.asm ; .arch x64 ; stc);
             }
             FlagKind::Add(w) => {
-                let right = self.operand_at(w, b);
-                self.copy_value(RAX, a);
-                two!(self, w, add, RAX, right);
+                self.add_again(w, a, b, None);
                 dynasm!(self.asm ; .arch x64 ; cmc);
             }
             FlagKind::AddCarry(w) => {
-                let right = self.operand_at(w, b);
-                let carry = self.register(c);
-                self.copy_value(RAX, a);
-                dynasm!(self.asm ; .arch x64 ; bt Rd(carry), 0);
-                two!(self, w, adc, RAX, right);
+                self.add_again(w, a, b, Some(c));
                 dynasm!(self.asm ; .arch x64 ; cmc);
             }
             FlagKind::Nzcv => return self.test_word(condition, a),

@@ -283,6 +283,9 @@ impl Emitter<'_> {
         } else {
             (a, b)
         };
+        if self.at < self.keeping_carry && w == Width::W64 {
+            return self.mul_keeping_flags(d, a, b);
+        }
         match self.operand_at(w, b) {
             Operand::Immediate(n) => {
                 let from = self.register(a);
@@ -301,6 +304,13 @@ impl Emitter<'_> {
         }
     }
 
+    fn mul_keeping_flags(&mut self, d: Int, a: Int, b: Int) {
+        let right = self.register(b);
+        self.copy_value(RDX, a);
+        let to = self.result_over(d, &[a, b]);
+        dynasm!(self.asm ; .arch x64 ; mulx rax, Rq(to), Rq(right));
+    }
+
     fn mul_high(&mut self, op: BinOp, w: Width, d: Int, a: Int, b: Int) {
         let left = self.register(a);
         let right = self.register(b);
@@ -308,9 +318,8 @@ impl Emitter<'_> {
         match (w, op) {
             (Width::W64, BinOp::MulHighU) => dynasm!(self.asm
                 ; .arch x64
-                ; mov rax, Rq(left)
-                ; mul Rq(right)
-                ; mov Rq(to), rdx
+                ; mov rdx, Rq(left)
+                ; mulx Rq(to), rax, Rq(right)
             ),
             (Width::W64, _) => dynasm!(self.asm
                 ; .arch x64

@@ -21,6 +21,7 @@ mod integer;
 mod lanes;
 mod pair;
 mod permute;
+mod sums;
 mod values;
 mod wide;
 mod widths;
@@ -30,6 +31,7 @@ use dynasmrt::{DynasmApi, SimpleAssembler};
 use ferrite_ir::interp::{AtomicEntry, WideEntry};
 use ferrite_ir::{Block, Int, Op, Region, Value, slot};
 
+use super::carries::Carries;
 use super::file::{File, NONE};
 use super::frame::{Site, What};
 use super::homes::Homes;
@@ -160,6 +162,12 @@ pub(super) struct Emitter<'a> {
     ints: File,
     vectors: File,
     flags: Flags,
+    carries: Carries,
+    /// Index of the operation that may rely on the host's carry flag, which those before it leave as
+    /// it is.
+    keeping_carry: u32,
+    /// Index of the operation that sets the flags of the last sum written as one.
+    carry_of: Option<u32>,
     /// Kind code in the flag slots, where known.
     stored_kind: Option<u64>,
     /// The present guest instruction, if the PC slot is still to be set to it.
@@ -210,6 +218,9 @@ pub(super) fn region<'a>(
         ints: File::new(INTEGERS),
         vectors: File::new(VECTORS),
         flags: Flags::Unknown,
+        carries: Carries::default(),
+        keeping_carry: 0,
+        carry_of: None,
         stored_kind: None,
         pc: None,
         left: 0,
@@ -338,21 +349,27 @@ impl<'a> Emitter<'a> {
         self.ops = &block.ops;
         self.start(region, n);
         self.next_slot = slot::FIRST_TEMP;
-        plan::block(block, &mut self.ints, &mut self.vectors);
+        plan::block(block, &mut self.ints, &mut self.vectors, &mut self.carries);
+        self.keeping_carry = 0;
+        self.carry_of = None;
         self.flags = Flags::Unknown;
         self.stored_kind = None;
         self.pc = None;
         self.left = count_insns(block);
         self.called = false;
-        let mut paired = false;
+        // Operations up to here are written with an earlier one.
+        let mut written = 0;
         for (at, op) in block.ops.iter().enumerate() {
             self.at = at as u32;
-            if std::mem::take(&mut paired) {
-                // Written with the one before it.
-            } else if self.pair() {
-                paired = true;
-            } else if self.wanted(op) {
-                self.op(op);
+            if at >= written {
+                if self.pair() {
+                    written = at + 2;
+                } else if let Some(sum) = self.carries.sum(self.at) {
+                    written = at + sum.len as usize;
+                    self.sum(&sum);
+                } else if self.wanted(op) {
+                    self.op(op);
+                }
             }
             self.flags = self.flags.after(op);
             self.end_op();
@@ -427,7 +444,10 @@ impl<'a> Emitter<'a> {
                 self.set_condition(d, condition);
             }
             Op::Select { d, c, a, b } => self.select(d, c, a, b),
-            Op::SetFlags { kind, a, b, c } => self.set_flags(kind, a, b, c),
+            Op::SetFlags { kind, a, b, c } => {
+                self.set_flags(kind, a, b, c);
+                self.hand_on_carry(kind, a, b, c);
+            }
             Op::SetFlagsIf {
                 c,
                 kind,
