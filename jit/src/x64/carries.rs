@@ -5,7 +5,7 @@
 //! the carry stays there, and elsewhere it is put in a register at once, before the operands that it
 //! follows from are gone.
 
-use ferrite_ir::{BinOp, Condition, FlagKind, Int, Op, Width, slot};
+use ferrite_ir::{BinOp, Condition, FlagKind, Int, Op, Value, Width, slot};
 
 use super::file::File;
 use super::plan::{Flags, flags_are_replaced};
@@ -115,7 +115,7 @@ impl Carries {
         match ops.get(set) {
             Some(Op::SetFlags { .. }) => sum.wants_carry = !flags_are_replaced(ops, set),
             // Without flags it is a sum as any other, unless its carry is here only.
-            _ if sum.c.is_some_and(|c| ints.value(c.0).deferred) => {}
+            _ if sum.c.is_some_and(|c| ints.value(c.0).early) => {}
             _ => return,
         }
         let kept = self.carries.last().and_then(|last| last.kept);
@@ -132,33 +132,53 @@ impl Carries {
         if !matches!(kind, FlagKind::Add(_) | FlagKind::AddCarry(_)) {
             return false;
         }
-        let Some(sum) = sum_at(ops, at + 1, ints).filter(|sum| sum.c == Some(d)) else {
-            return false;
-        };
-        let behind = ops.get(at + 1 + sum.len as usize);
-        let in_flags =
-            matches!(behind, Some(Op::SetFlags { c, kind, .. }) if *c == d && kind.reads_c());
-        if ints.value(d.0).uses != 1 + u32::from(in_flags) {
-            return false;
-        }
         if self.carries.last().is_some_and(|last| last.at == set) {
             return false;
         }
-        let sums = |sum: &Sum| sum.at + sum.len == set;
-        if !self.sums.iter().rev().any(sums) {
+        let summed = self.sums.iter().rev().any(|sum| sum.at + sum.len == set);
+        let next = sum_at(ops, at + 1, ints).filter(|sum| sum.c == Some(d));
+        let kept = match next {
+            Some(sum) if only_sum_reads(ops, d, &sum, ints) => {
+                let between = &ops[set as usize + 1..at];
+                between.iter().all(|op| keeps_carry(op, ints))
+            }
+            _ if summed && !is_condition(ops, at, d, ints) => false,
+            _ => return false,
+        };
+        if !summed {
             // They are computed once more when the flags are set.
             flags.operands().for_each(|a| ints.value_mut(a.0).need(set));
         }
-        let between = &ops[set as usize + 1..at];
-        let kept = between.iter().all(|op| keeps_carry(op, ints));
         self.carries.push(Carry {
             at: set,
             to: d,
             kept: kept.then_some(at as u32 + 1),
         });
-        ints.value_mut(d.0).deferred = true;
+        ints.value_mut(d.0).early = true;
         true
     }
+}
+
+/// Whether a carry is read by a sum, and the flags that are set with it, alone.
+fn only_sum_reads(ops: &[Op], c: Int, sum: &Sum, ints: &File) -> bool {
+    let behind = ops.get((sum.at + sum.len) as usize);
+    let in_flags = matches!(behind, Some(&Op::SetFlags { c: third, kind, .. }) if third == c && kind.reads_c());
+    ints.value(c.0).uses == 1 + u32::from(in_flags)
+}
+
+/// Whether the value that a test defines only decides something: its reader tests for itself.
+fn is_condition(ops: &[Op], at: usize, d: Int, ints: &File) -> bool {
+    let reads = |op: &&Op| {
+        let mut reads = false;
+        op.reads(|v| reads |= v == Value::Int(d));
+        reads
+    };
+    ints.value(d.0).uses == 1
+        && match ops[at + 1..].iter().find(reads) {
+            Some(Op::Select { c, .. }) => *c == d,
+            Some(_) => false,
+            None => true,
+        }
 }
 
 /// The sum that begins with an operation.

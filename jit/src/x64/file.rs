@@ -23,6 +23,8 @@ pub(super) struct Value {
     pub direct: bool,
     /// Whether its reader computes it.
     pub deferred: bool,
+    /// Whether an operation before the one that defines it has written it.
+    pub early: bool,
     /// What it is, where that is known.
     pub constant: Option<u64>,
     /// Where it is: register, or [`NONE`].
@@ -39,6 +41,7 @@ impl Value {
         home: NONE,
         direct: false,
         deferred: false,
+        early: false,
         constant: None,
         register: NONE,
         slot: NONE,

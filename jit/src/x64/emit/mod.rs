@@ -395,7 +395,7 @@ impl<'a> Emitter<'a> {
             wanted |= match v {
                 Value::Int(Int(n)) => {
                     let value = self.ints.value(n);
-                    value.uses > 0 && !value.deferred
+                    value.uses > 0 && !value.deferred && !value.early
                 }
                 Value::Vector(v) => self.vectors.value(v.0).uses > 0,
             };

@@ -2,7 +2,7 @@
 
 use dynasm::dynasm;
 use dynasmrt::DynasmApi;
-use ferrite_ir::{Int, Vector, slot};
+use ferrite_ir::{Int, Op, Vector, slot};
 
 use super::super::file::{NONE, Taken};
 use super::super::frame::Frame;
@@ -120,7 +120,10 @@ impl Emitter<'_> {
         let mut kept = None;
         for v in self.ints.names_of(register) {
             let slot = match self.ints.value(v).slot {
-                NONE => *kept.get_or_insert_with(|| self.new_slot()),
+                NONE => match self.still_in(v) {
+                    Some(global) => global,
+                    None => *kept.get_or_insert_with(|| self.new_slot()),
+                },
                 slot => slot,
             };
             self.ints.put_away(v, slot);
@@ -128,6 +131,26 @@ impl Emitter<'_> {
         if let Some(slot) = kept {
             self.store_slot(slot, register);
         }
+    }
+
+    /// The guest's register that a value was read from, if its slot has it until the last use.
+    fn still_in(&self, v: u32) -> Option<u16> {
+        let value = self.ints.value(v);
+        let rest = self.ops.get(value.def as usize..)?;
+        let (&Op::Get { from, .. }, rest) = rest.split_first()? else {
+            return None;
+        };
+        let until = (value.last - value.def) as usize;
+        let writes = |op: &Op| match *op {
+            Op::Set { to, .. } => to == from,
+            Op::SetVec { to, .. } => to.0 == from.0 & !1,
+            Op::Call { .. } => true,
+            _ => false,
+        };
+        let stays = from.0 >= slot::FIRST_GUEST
+            && self.ints.home_of(from.0).is_none()
+            && !rest[..until.min(rest.len())].iter().any(writes);
+        stays.then_some(from.0)
     }
 
     /// The register that `a` is in, brought there if need be.
