@@ -1,12 +1,16 @@
 // The page in Debian's Chromium, and the server under test.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -74,6 +78,15 @@ export async function type(page, line) {
   await page.locator(".xterm-helper-textarea").focus();
   await page.keyboard.type(line, { delay: 5 });
   await page.keyboard.press("Enter");
+}
+
+/** Has axe-core look at the page, which is to have no serious fault. */
+export async function accessible(page) {
+  // The page's policy lets no foreign script in; evaluation by the debugger is not bound by it.
+  await page.evaluate(await readFile(AXE, "utf8"));
+  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const bad = result.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
+  assert.deepEqual(bad.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`), []);
 }
 
 /** Types a command into the QMP console, and waits for one more answer than there was. */

@@ -72,6 +72,12 @@ impl Crew {
         self.seats.len()
     }
 
+    /// For how long the CPUs' workers have been at work so far, all taken together.
+    pub fn worked(&self) -> Duration {
+        let now = self.pace.now();
+        self.seats.iter().map(|seat| seat.worked(now)).sum()
+    }
+
     /// Lets the CPUs of a running machine run. A machine that cannot be split comes back.
     pub fn run(&self, vm: Vm) -> Result<Split, Box<Vm>> {
         let (split, runners) = vm.split(Arc::new(Bells(Arc::clone(&self.seats))))?;

@@ -433,6 +433,16 @@ impl Machine {
         self.tab.figures().regions as f64
     }
 
+    /// Accesses of guest code that missed the TLB so far.
+    pub fn tlb_misses(&self) -> f64 {
+        self.tab.figures().tlb_misses as f64
+    }
+
+    /// Milliseconds for which the CPUs' workers have been at work so far, all taken together.
+    pub fn threads_worked(&self) -> f64 {
+        self.tab.threads_worked().as_secs_f64() * 1000.0
+    }
+
     /// What the machine is doing, by QMP's name.
     pub fn state(&self) -> String {
         self.tab.figures().state.name().to_owned()

@@ -1,6 +1,7 @@
 //! A machine in a worker: run in slices, so that the worker can listen in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrite_ir::Accelerator;
 use ferrite_machine::backend::RandomSource;
@@ -60,6 +61,8 @@ pub struct Figures {
     pub regions: u64,
     /// Guest instructions translated so far.
     pub translated: u64,
+    /// Accesses of guest code that missed the TLB so far.
+    pub tlb_misses: u64,
     /// What the machine is doing.
     pub state: RunState,
 }
@@ -130,6 +133,12 @@ impl Tab {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.crew.as_ref().map_or(0, Crew::cpus)
+    }
+
+    /// For how long those threads have been at work so far, all taken together.
+    #[must_use]
+    pub fn threads_worked(&self) -> Duration {
+        self.crew.as_ref().map(Crew::worked).unwrap_or_default()
     }
 
     /// The serial port's other end.
@@ -304,6 +313,7 @@ fn figures(vm: &Vm) -> Figures {
             .map(|engine| engine.regions() as u64)
             .sum(),
         translated: vm.stats().insns,
+        tlb_misses: vm.cpus().iter().map(|cpu| cpu.tlb_misses()).sum(),
         state: vm.state(),
     }
 }

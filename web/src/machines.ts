@@ -30,6 +30,17 @@ export const MACHINES: MachineSpec[] = [
     hint: "Try uname -a, cat /proc/cpuinfo, top.",
   },
   {
+    id: "debian-smp",
+    title: "Debian kernel on four processors",
+    about: "The same Linux with four processors. Each runs in a worker of its own, all at the same time, where the browser lets workers share memory.",
+    facts: ["64-bit Arm, 4 × Cortex-A57", "512 MiB", "serial console"],
+    line: `${BOARD} -smp 4 -m 512 -nographic \\
+  -kernel cloud-6.1.Image -initrd cloud-6.1.cpio \\
+  -append "console=ttyAMA0 quiet"`,
+    sources: {},
+    hint: "Try nproc and top. The QMP command query-cpus-fast lists the processors; Figures tells what they take of this computer’s.",
+  },
+  {
     id: "debian-disk",
     title: "Debian kernel with a disk that stays",
     about: "The same Linux with a 64 MiB disk. What the guest writes to it is kept in this browser and is there after a reload.",

@@ -55,8 +55,10 @@ export type ToWorker =
 export interface Figures {
   /** Millions of guest instructions per second since the last figures. */
   mips: number;
-  /** Share of the worker's time that the machine took, 0 to 1. */
+  /** What the machine's workers took of the host's processors, in whole ones. */
   busy: number;
+  /** Accesses of guest code that missed the TLB, per second since the last figures. */
+  tlbMisses: number;
   /** Bytes of WebAssembly memory. */
   memory: number;
   /** Pieces of translated guest code. */

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ferrite_machine::VirtualTime;
 use ferrite_machine::clock::HostClock;
 use ferrite_vm::machine::Slice;
-use ferrite_vm::smp::{Step, Threads};
+use ferrite_vm::smp::{Pace, Seat, Step, Threads};
 use ferrite_vm::{GicVersion, MachineConfig, Vm};
 
 const WFI: u32 = 0xd503_207f;
@@ -190,4 +191,52 @@ fn a_timer_that_runs_out_while_a_thread_looks_still_wakes_it() {
     }
     assert!(turns > RINGS / 4, "{turns} turns");
     split.halt();
+}
+
+/// Time and sleep of this host.
+struct HostPace(Instant);
+
+impl Pace for HostPace {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// Which share of its time the thread of a CPU that runs `code` is at work.
+fn share_at_work(code: &[u32]) -> f64 {
+    let vm = machine(code, &Clock::default());
+    let Ok((split, runners)) = vm.split(Arc::new(Nobody)) else {
+        panic!("a running machine");
+    };
+    let (seat, pace) = (Seat::default(), HostPace(Instant::now()));
+    assert_eq!(seat.worked(pace.now()), Duration::ZERO);
+    std::thread::scope(|scope| {
+        scope.spawn(|| seat.work(&pace));
+        runners.into_iter().for_each(|runner| seat.give(runner));
+        std::thread::sleep(Duration::from_millis(50));
+        let before = (pace.now(), seat.worked(pace.now()));
+        std::thread::sleep(Duration::from_millis(100));
+        let now = pace.now();
+        let share = (seat.worked(now) - before.1).as_secs_f64() / (now - before.0).as_secs_f64();
+        split.halt();
+        assert!(seat.take(&pace).is_some());
+        seat.end();
+        share
+    })
+}
+
+#[test]
+fn a_thread_tells_for_how_long_it_was_at_work() {
+    let idle = share_at_work(&[WFI, BACK]);
+    assert!(idle < 0.1, "{idle} of the time of a CPU that waits");
+    let busy = share_at_work(&[0x1400_0000]); // B .
+    assert!(busy > 0.9, "{busy} of the time of a CPU that never waits");
 }

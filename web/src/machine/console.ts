@@ -36,8 +36,8 @@ export class QmpConsole {
   private at = this.history.length;
 
   constructor(private readonly qmp: Qmp) {
-    const form = h("form", { class: "qmp-form", onsubmit: (e: Event) => this.submit(e) }, this.list, this.input, h("button", {}, "Run"));
-    this.element = h("section", { class: "qmp", "aria-label": "QMP console" }, this.log, this.help, form);
+    const form = h("form", { class: "qmp-form", onsubmit: (e: Event) => this.submit(e) }, this.input, h("button", {}, "Run"));
+    this.element = h("section", { class: "qmp", "aria-label": "QMP console" }, this.log, this.help, this.list, form);
     this.input.addEventListener("input", () => this.suggest());
     this.input.addEventListener("keydown", (event) => this.key(event));
     this.input.addEventListener("blur", () => setTimeout(() => this.close(), 150));

@@ -12,14 +12,15 @@ interface Plot {
   label: string;
   value: (figures: Figures) => number;
   text: (value: number) => string;
-  /** The top of the plot, if it is fixed. */
-  top?: number;
+  /** The top of the plot is at least this. */
+  least?: number;
 }
 
 const PLOTS: Plot[] = [
   { label: "Guest speed", value: (f) => f.mips, text: (v) => `${v.toFixed(v < 10 ? 1 : 0)} million instructions/s` },
-  { label: "Worker at work", value: (f) => f.busy * 100, text: (v) => `${v.toFixed(0)} %`, top: 100 },
+  { label: "Work for this computer", value: (f) => f.busy * 100, text: (v) => `${v.toFixed(v < 10 ? 1 : 0)} % of a processor`, least: 100 },
   { label: "Memory of the tab", value: (f) => f.memory, text: bytes },
+  { label: "TLB misses", value: (f) => f.tlbMisses, text: (v) => `${Math.round(v).toLocaleString("en")}/s` },
   { label: "Translated code", value: (f) => f.regions, text: (v) => `${Math.round(v).toLocaleString("en")} blocks` },
 ];
 
@@ -48,7 +49,7 @@ export class FiguresPanel {
       if (values.length > KEPT) values.shift();
       if (!seen) continue;
       value.textContent = plot.text(now);
-      const top = plot.top ?? Math.max(...values, 1e-9) * 1.1;
+      const top = Math.max(...values.map((v) => v * 1.1), plot.least ?? 1e-9);
       const points = values.map((v, n) => `${(WIDTH * (KEPT - values.length + n)) / (KEPT - 1)},${HEIGHT - (HEIGHT * v) / top}`);
       line.setAttribute("points", points.join(" "));
     }

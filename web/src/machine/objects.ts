@@ -16,7 +16,7 @@ export class ObjectsPanel {
   constructor() {
     this.element = h(
       "section", { class: "details objects", "aria-label": "Objects" },
-      h("p", { class: "buttons" }, h("button", { onclick: () => void this.read() }, "Read the machine’s objects")),
+      h("p", { class: "buttons" }, h("button", { onclick: () => void this.read() }, "Read again")),
       this.tree,
       h("h2", {}, "Properties"),
       this.path, this.properties,
@@ -33,6 +33,11 @@ export class ObjectsPanel {
 
   private list(path: string): Promise<ObjectPropertyInfo[]> {
     return this.qmp!.execute("qom-list", { path });
+  }
+
+  /** The person looks: reads what was not read yet. */
+  opened(): void {
+    if (this.tree.childElementCount === 0) void this.read();
   }
 
   private async read(): Promise<void> {

@@ -18,7 +18,7 @@ const LIGHT: ITheme = {
 
 /** Keys of the bar for touch screens: label, what it sends, its spoken name. */
 const KEYS: [string, string, string][] = [
-  ["Esc", "\x1b", "Escape"], ["Tab", "\t", "Tab"], ["^C", "\x03", "Control C"], ["^D", "\x04", "Control D"],
+  ["Esc", "\x1b", "Esc key"], ["Tab", "\t", "Tab"], ["^C", "\x03", "Control C"], ["^D", "\x04", "Control D"],
   ["←", "\x1b[D", "Left"], ["↑", "\x1b[A", "Up"], ["↓", "\x1b[B", "Down"], ["→", "\x1b[C", "Right"],
   ["|", "|", "Pipe"], ["/", "/", "Slash"], ["-", "-", "Dash"], ["~", "~", "Tilde"],
 ];
@@ -34,13 +34,15 @@ export class Screen {
   /** The next key is sent with Control. */
   private control = false;
 
-  constructor(private readonly send: (bytes: Uint8Array) => void) {
+  /** `send` takes what is typed; `hint` says what to try. */
+  constructor(private readonly send: (bytes: Uint8Array) => void, private readonly hint: string) {
     this.terminal = new Terminal({
       fontFamily: 'ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 14,
       scrollback: 5000,
       screenReaderMode: true,
-      cursorBlink: true,
+      // A cursor that blinks is drawn sixty times a second: that is more than an idle machine takes.
+      cursorBlink: false,
     });
     for (const addon of [this.fit, this.search, new WebLinksAddon()]) this.terminal.loadAddon(addon);
     this.terminal.onData((text) => this.type(text));
@@ -121,6 +123,7 @@ export class Screen {
       h("button", { title: "Paste (Ctrl+Shift+V)", onclick: () => void this.paste() }, "Paste"),
       h("button", { title: "Search (Ctrl+Shift+F)", onclick: () => this.openFind() }, "Search"),
       h("button", { title: "Types stty, so that the guest knows how large the terminal is", onclick: fit }, "Fit"),
+      this.hint ? h("p", { class: "hint", title: this.hint }, this.hint) : null,
     );
   }
 

@@ -22,7 +22,7 @@ export class TracesPanel {
     this.element = h(
       "section", { class: "details traces", "aria-label": "Trace events" },
       h("p", { class: "buttons" },
-        h("button", { onclick: () => void this.read() }, "Read the trace events"),
+        h("button", { onclick: () => void this.read() }, "Read again"),
         h("button", { onclick: () => void this.silence() }, "All off"),
         h("button", { onclick: () => this.clear() }, "Clear"),
       ),
@@ -37,6 +37,11 @@ export class TracesPanel {
     this.events = [];
     this.show();
     this.clear();
+  }
+
+  /** The person looks: reads what was not read yet. */
+  opened(): void {
+    if (this.events.length === 0) void this.read();
   }
 
   private async read(): Promise<void> {

@@ -27,7 +27,7 @@ export class MachineView {
   private session: Link;
   private qmp: Qmp;
   private console: QmpConsole;
-  private readonly screen = new Screen((bytes) => this.session.tell({ type: "input", bytes }));
+  private readonly screen: Screen;
   private readonly files = new FilesPanel((message) => this.session.tell(message));
   private readonly figures = new FiguresPanel();
   private readonly objects = new ObjectsPanel();
@@ -35,7 +35,7 @@ export class MachineView {
   private readonly relay = new RelayPanel(() => this.session.qmp(), (n) => this.indicate(n));
   private readonly state = h("span", { class: "badge", "data-state": "loading", role: "status" }, "loading");
   private readonly remote = h("span", { class: "badge remote", hidden: true, role: "status" });
-  private readonly loading = h("ul", { class: "loading", "aria-label": "Downloads" });
+  private readonly loading = h("ul", { class: "loading", "aria-label": "Progress" });
   private readonly message = h("div", { class: "message", hidden: true, role: "alert" });
   private readonly consoleBox = h("div", { class: "fill" });
   private readonly embed = new Embed({
@@ -45,10 +45,13 @@ export class MachineView {
   });
   private readonly disks = h("section", { class: "disks", "aria-label": "Disks" });
 
+  /** When the machine started, until its guest says something. */
+  private started: number | undefined;
   /** The worker was missed, and has not been heard of since. */
   private missed = false;
 
   constructor(private readonly config: Config, leave: () => void) {
+    this.screen = new Screen((bytes) => this.session.tell({ type: "input", bytes }), config.hint);
     const actions = ACTIONS.map(([label, command]) => h("button", { onclick: () => void this.console.run(command) }, label));
     const bar = h(
       "div", { class: "machine-bar" },
@@ -60,8 +63,8 @@ export class MachineView {
       ["Terminal", h("div", { class: "phone-terminal" })],
       ["QMP", this.consoleBox],
       ["Figures", this.figures.element],
-      ["Objects", this.objects.element],
-      ["Trace", this.traces.element],
+      ["Objects", this.objects.element, () => this.objects.opened()],
+      ["Trace", this.traces.element, () => this.traces.opened()],
       ["Files", this.files.element],
       ["Details", this.details()],
       ["Clients", this.relay.element],
@@ -133,14 +136,16 @@ export class MachineView {
       case "progress":
         return this.progress(message.path, message.loaded, message.total);
       case "started":
-        this.loading.replaceChildren();
+        this.awaitOutput();
         this.setState("running");
         return this.showDisks(message.disks);
       case "output":
         this.embed.output(message.bytes);
+        if (this.started !== undefined) this.endWait();
         return this.screen.write(message.bytes);
       case "figures":
         this.setState(message.figures.state);
+        if (this.started !== undefined) this.showWait(message.figures.instructions);
         return this.figures.show(message.figures);
       case "state":
         return this.setState(message.state);
@@ -164,11 +169,12 @@ export class MachineView {
           ["Start again", () => this.restart()],
         ]);
       case "failed":
-        this.loading.replaceChildren();
+        this.endWait();
         this.setState("failed");
         this.embed.failed(message.text);
         return this.say(message.text, [["Start again", () => this.restart()]]);
       case "ended":
+        this.endWait();
         this.setState("off");
         return this.say("The machine has powered off.", [["Start again", () => this.restart()]]);
     }
@@ -180,6 +186,24 @@ export class MachineView {
     );
     this.message.replaceChildren(h("p", {}, text), ...buttons);
     this.message.hidden = false;
+  }
+
+  /** A kernel may be silent for long: says that it is at work. */
+  private awaitOutput(): void {
+    this.started = performance.now();
+    const row = h("li", { "data-wait": true }, h("span", {}, "The guest starts"), h("progress", { "aria-label": "The guest starts" }), h("span", { class: "amount" }));
+    this.loading.replaceChildren(row);
+  }
+
+  private showWait(instructions: number): void {
+    const seconds = Math.round((performance.now() - this.started!) / 1000);
+    const amount = this.loading.querySelector("[data-wait] .amount");
+    if (amount) amount.textContent = `${seconds} s, ${Math.round(instructions / 1e6).toLocaleString("en")} million instructions`;
+  }
+
+  private endWait(): void {
+    this.started = undefined;
+    this.loading.replaceChildren();
   }
 
   private progress(path: string, loaded: number, total: number | null): void {

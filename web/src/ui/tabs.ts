@@ -4,8 +4,11 @@ import { h } from "./dom";
 
 let last = 0;
 
-/** Tabs with these labels and panels; the first is chosen. */
-export function tabs(label: string, panels: [string, HTMLElement][]): HTMLElement {
+/** A label, what is seen under it, and what is done whenever it is chosen. */
+export type Tab = [label: string, panel: HTMLElement, chosen?: () => void];
+
+/** Tabs; the first that the layout shows is chosen. */
+export function tabs(label: string, panels: Tab[]): HTMLElement {
   const group = ++last;
   const buttons = panels.map(([name], n) =>
     h("button", { role: "tab", id: `tab-${group}-${n}`, "aria-controls": `panel-${group}-${n}`, onclick: () => choose(n) }, name),
@@ -22,6 +25,7 @@ export function tabs(label: string, panels: [string, HTMLElement][]): HTMLElemen
       button.tabIndex = n === chosen ? 0 : -1;
       boxes[n]!.hidden = n !== chosen;
     });
+    panels[chosen]![2]?.();
   };
   element.firstElementChild!.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[(event as KeyboardEvent).key];

@@ -41,6 +41,8 @@ class Run {
   private busyMs = 0;
   private lastFigures = performance.now();
   private lastInstructions = 0;
+  private lastMisses = 0;
+  private lastWorked = 0;
   /** When this worker last did something. */
   private awake = performance.now();
   readonly disks: Disks;
@@ -221,9 +223,11 @@ class Run {
     }
     const instructions = this.machine.instructions();
     const done = Math.max(0, instructions - this.lastInstructions);
+    const [misses, worked] = [this.machine.tlb_misses(), this.machine.threads_worked()];
     const figures: Figures = {
       mips: done / elapsed / 1000,
-      busy: Math.min(1, this.busyMs / elapsed),
+      busy: Math.min(1 + this.threads, (this.busyMs + Math.max(0, worked - this.lastWorked)) / elapsed),
+      tlbMisses: (Math.max(0, misses - this.lastMisses) / elapsed) * 1000,
       memory: this.core.memory.buffer.byteLength,
       regions: this.machine.regions(),
       instructions,
@@ -231,6 +235,7 @@ class Run {
     };
     this.lastFigures = now;
     this.lastInstructions = instructions;
+    [this.lastMisses, this.lastWorked] = [misses, worked];
     this.busyMs = 0;
     tell({ type: "figures", figures });
   }

@@ -263,6 +263,12 @@ impl Cpu {
         self.core.next_deadline(&self.block, counter)
     }
 
+    /// Accesses to memory that missed the TLB and then found their page, since the CPU was made.
+    #[must_use]
+    pub fn tlb_misses(&self) -> u64 {
+        self.core.mmu.fills()
+    }
+
     /// Instructions executed since reset.
     #[must_use]
     pub fn instructions(&self) -> u64 {

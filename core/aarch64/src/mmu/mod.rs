@@ -126,6 +126,8 @@ pub struct Mmu {
     written: PageFilter,
     /// Counts what may have moved code without a change of context.
     changes: u64,
+    /// Counts entries made for the inline look-up.
+    fills: u64,
 }
 
 impl Mmu {
@@ -160,6 +162,7 @@ impl Mmu {
             fetched: PageFilter::default(),
             written: PageFilter::default(),
             changes: 0,
+            fills: 0,
         }
     }
 
@@ -451,6 +454,13 @@ impl Mmu {
         } else {
             block.tlb_read[index] = entry;
         }
+        self.fills += 1;
+    }
+
+    /// How many accesses the inline look-up could not answer and can from now on.
+    #[must_use]
+    pub fn fills(&self) -> u64 {
+        self.fills
     }
 
     /// Drops write entries that lead to the arena page `page`.

@@ -44,6 +44,26 @@ struct State {
     end: bool,
     /// The thread broke, and the runner with it.
     broken: bool,
+    /// When the thread began.
+    began: Option<Duration>,
+    /// When it went to sleep, if it sleeps, and for how long it slept before.
+    asleep: Option<Duration>,
+    slept: Duration,
+}
+
+impl State {
+    /// The thread goes to sleep.
+    fn doze(&mut self, now: Duration) {
+        self.began.get_or_insert(now);
+        self.asleep = Some(now);
+    }
+
+    /// It goes to work.
+    fn rise(&mut self, now: Duration) {
+        if let Some(since) = self.asleep.take() {
+            self.slept += now.saturating_sub(since);
+        }
+    }
 }
 
 impl Seat {
@@ -65,7 +85,7 @@ impl Seat {
                     watches += 1;
                     match watches {
                         ..WATCHES => pace.yield_now(),
-                        _ => pace.sleep(WATCH_PAUSE),
+                        _ => self.pause(pace),
                     }
                     Some(runner)
                 }
@@ -77,6 +97,18 @@ impl Seat {
                 Step::Halted => self.hand_over(runner, pace),
             };
         }
+    }
+
+    /// For how long the thread has been at work so far, at the time `now` of its [`Pace`].
+    #[must_use]
+    pub fn worked(&self, now: Duration) -> Duration {
+        let state = self.lock();
+        let Some(began) = state.began else {
+            return Duration::ZERO;
+        };
+        let asleep = state.asleep.map(|since| now.saturating_sub(since));
+        let slept = state.slept + asleep.unwrap_or_default();
+        now.saturating_sub(began).saturating_sub(slept)
     }
 
     /// Ends the thread's sleep, or the one that it is about to begin.
@@ -95,6 +127,13 @@ impl Seat {
     pub fn give_up(&self) {
         self.lock().broken = true;
         self.back.notify_one();
+    }
+
+    /// Sleeps before the next look at watched memory.
+    fn pause(&self, pace: &dyn Pace) {
+        self.lock().doze(pace.now());
+        pace.sleep(WATCH_PAUSE);
+        self.lock().rise(pace.now());
     }
 
     /// Puts the runner down, and takes it up again when the thread is woken or `limit` is over.
@@ -122,6 +161,7 @@ impl Seat {
         deadline: Option<Duration>,
         pace: &dyn Pace,
     ) -> Option<Runner> {
+        state.doze(pace.now());
         loop {
             if state.end {
                 return None;
@@ -131,6 +171,7 @@ impl Seat {
             if state.woken || over {
                 if let Some(runner) = state.runner.take() {
                     (state.woken, state.overdue) = (false, false);
+                    state.rise(pace.now());
                     return Some(runner);
                 }
                 state.overdue = true;

@@ -19,7 +19,9 @@ const FOLDER: &str = "target/v86";
 pub fn compare() -> Result<()> {
     let site = prepare()?.display().to_string();
     progress("booting in the browser");
-    run("node", ["tests/bench/browser.mjs", &site])
+    run("node", ["tests/bench/browser.mjs", &site])?;
+    progress("idling in the browser");
+    run("node", ["tests/bench/idle.mjs"])
 }
 
 /// Puts v86, its firmware and its guest into a folder.
