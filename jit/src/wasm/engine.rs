@@ -46,6 +46,12 @@ pub trait Host: Send {
     /// Compiles a module and instantiates it with this artefact's memory and table as
     /// `ferrite.memory` and `ferrite.table`. False if that is not possible.
     fn install(&mut self, module: &[u8]) -> bool;
+
+    /// How many times as long as a browser it takes to compile: what is compiled has to be as much
+    /// hotter.
+    fn slowness(&self) -> u32 {
+        1
+    }
 }
 
 /// The host gives no slots for functions.

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::{Caller, Engine, Error, Extern, Linker, ResourceLimiter};
 
 use crate::SandboxError;
+use crate::code::{self, Compiled};
 use crate::limits::Limits;
 
 /// How the artefact calls the imports' module.
-const MODULE: &str = "host";
+pub(crate) const MODULE: &str = "host";
 /// How exactly computing time is bounded within one call.
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 /// Entries of tables that the artefact may have: its own functions, and compiled code.
@@ -24,6 +25,8 @@ pub(crate) struct Host {
     origin: Instant,
     random: File,
     limits: Limits,
+    /// What it had compiled while it ran.
+    pub compiled: Compiled,
     /// What it said before it trapped.
     pub last_words: Option<String>,
 }
@@ -34,6 +37,7 @@ impl Host {
             origin: Instant::now(),
             random: File::open("/dev/urandom")?,
             limits,
+            compiled: Compiled::default(),
             last_words: None,
         })
     }
@@ -51,6 +55,7 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// Gives the artefact what it imports.
 pub(crate) fn link(linker: &mut Linker<Host>) -> Result<(), Error> {
+    code::link(linker)?;
     linker.func_wrap(MODULE, "monotonic_ns", |caller: Caller<'_, Host>| {
         nanoseconds(caller.data().origin.elapsed())
     })?;
@@ -100,6 +105,19 @@ impl ResourceLimiter for Host {
         _maximum: Option<usize>,
     ) -> Result<bool, Error> {
         Ok(desired <= TABLE)
+    }
+
+    /// The artefact, and what it makes.
+    fn instances(&self) -> usize {
+        code::MODULES + 1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`limits`]: the bounds;
 //! - `host`: what the artefact imports;
+//! - `code`: modules that it makes while it runs;
 //! - `exports`: what it exports, as a table;
 //! - [`machine`]: the machine as its owner drives it.
 //!
@@ -11,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod code;
 mod exports;
 mod host;
 pub mod limits;

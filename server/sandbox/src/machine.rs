@@ -88,6 +88,7 @@ impl Machine {
     /// A machine without anything yet, from the artefact's bytes. Compiling them takes some seconds.
     pub fn new(core: &[u8], limits: Limits) -> Result<Self, SandboxError> {
         let mut config = Config::new();
+        config.wasm_tail_call(true);
         config.epoch_interruption(limits.time.is_some());
         let engine = Engine::new(&config).map_err(artefact)?;
         let module = Module::new(&engine, core).map_err(artefact)?;

@@ -139,11 +139,24 @@ fn a_debian_kernel_boots_and_qmp_drives_it() {
     guest.until("synced");
     assert!(guest.disk.starts_with(b"written\n"));
 
+    // The same as anywhere, integers and numbers: these are what coreutils and Python say.
+    guest.type_line("seq 1 20000 | sha256sum");
+    guest.until("f6351f5ead9a700e34275480b3856ea738122a7c57bdeb744a631251c069587a");
+    guest.type_line(
+        "awk 'BEGIN { for (i = 1; i <= 30000; i++) s = s * 1.0000001 + i / 7 - s / i; \
+         printf \"%.17g\\n\", s }'",
+    );
+    guest.until("42891449.319456935");
+
     let monitor = guest.machine.qmp_open().unwrap();
     let greeting = guest.machine.qmp_receive(monitor).unwrap().unwrap();
     assert!(greeting.starts_with(b"{\"QMP\""));
     guest.ask(monitor, "qmp_capabilities");
     assert!(guest.ask(monitor, "query-status").contains("\"running\""));
+    // That was compiled.
+    let code = guest.ask(monitor, "x-query-jit");
+    assert!(code.contains("backend             wasm"), "{code}");
+    assert!(!code.contains("compiled regions    0\\n"), "{code}");
     guest.ask(monitor, "stop");
     let before = guest.machine.instructions().unwrap();
     assert!(guest.ask(monitor, "query-status").contains("\"paused\""));

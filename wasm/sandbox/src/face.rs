@@ -11,7 +11,7 @@ use ferrite_wasm::disk::PageDisk;
 use ferrite_wasm::setup::{Need, Setup};
 use ferrite_wasm::tab::{Host, Next, Tab};
 
-use crate::host::{SandboxClock, SandboxRandom, tell_of_panics};
+use crate::host::{SandboxClock, SandboxRandom, engine, tell_of_panics};
 
 /// The call could not be obeyed; the answer says why, if there is more to say.
 pub const REFUSED: i64 = -1;
@@ -24,8 +24,7 @@ const HOST: Host = Host {
     clock: || Box::new(SandboxClock),
     event_clock: || Arc::new(SandboxClock),
     random: || Box::new(SandboxRandom),
-    // Code made at run time would have to be compiled outside of the sandbox.
-    engine: || None,
+    engine,
     threads: false,
 };
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ferrite_ir::Accelerator;
 use ferrite_machine::backend::RandomSource;
 use ferrite_machine::clock::HostClock;
 
@@ -14,6 +15,10 @@ mod import {
         pub safe fn wall_ns() -> u64;
         /// Eight random bytes.
         pub safe fn random() -> u64;
+        /// Grows the table of functions; the first new slot, or 0.
+        pub safe fn reserve(slots: u32) -> u32;
+        /// Compiles the module at this address, of so many bytes; 0 if that is not possible.
+        pub safe fn install(at: usize, len: usize) -> u32;
         /// The module is about to trap; why is written at this address, in so many bytes.
         pub safe fn last_words(at: usize, len: usize);
     }
@@ -44,6 +49,29 @@ impl RandomSource for SandboxRandom {
         }
         Ok(())
     }
+}
+
+/// The host's compiler.
+struct Modules;
+
+impl ferrite_jit::wasm::Host for Modules {
+    fn reserve(&mut self, slots: u32) -> Option<u32> {
+        Some(import::reserve(slots)).filter(|&first| first != 0)
+    }
+
+    fn install(&mut self, module: &[u8]) -> bool {
+        import::install(module.as_ptr() as usize, module.len()) != 0
+    }
+
+    fn slowness(&self) -> u32 {
+        8
+    }
+}
+
+/// An engine that generates WebAssembly, if the host takes it.
+pub fn engine() -> Option<Accelerator> {
+    let engine = ferrite_jit::wasm::Engine::new(Modules).ok()?;
+    Some(Accelerator::Code(Box::new(engine)))
 }
 
 /// Lets the host hear of a panic before it ends the module.

@@ -122,7 +122,7 @@ impl<H: Host> Engine<H> {
         self.translations.push(Translation {
             key,
             tier: if whole {
-                Tier::Cold(HOT)
+                Tier::Cold(HOT.saturating_mul(self.host.slowness()))
             } else {
                 Tier::Interpreted
             },

@@ -25,10 +25,11 @@ impl<H: Host> Engine<H> {
     /// Has a translation that has run long enough wait to be compiled, or compiles it now.
     #[inline(never)]
     pub(super) fn warm(&mut self, env: &mut dyn Env, cpu: &VcpuBlock, number: u32) {
+        let urgent = URGENT.saturating_mul(self.host.slowness());
         let translation = &mut self.translations[number as usize];
         match translation.tier {
             Tier::Cold(_) if translation.whole => {
-                translation.tier = Tier::Waiting(URGENT);
+                translation.tier = Tier::Waiting(urgent);
                 let key = translation.key;
                 let fetched = Fetched { at: key.at };
                 let mut region = env.translate(cpu, GuestVirt(key.pc), fetched, Extent::Region);
@@ -46,12 +47,13 @@ impl<H: Host> Engine<H> {
 
     /// Notes that a region has other blocks than its first.
     pub(super) fn cover(&mut self, key: &Key, region: &Region) {
+        let covered = COVERED.saturating_mul(self.host.slowness());
         for pc in region.blocks.iter().skip(1).filter_map(block_address) {
             let at = RamOffset(key.at.0.wrapping_add(pc.wrapping_sub(key.pc)));
             if let Some(&number) = self.by_key.get(&Key { at, pc, ..*key })
                 && let Tier::Cold(rest) = &mut self.translations[number as usize].tier
             {
-                *rest = COVERED;
+                *rest = covered;
             }
         }
     }
