@@ -57,6 +57,9 @@ pub mod slot {
     pub const ZERO: u16 = 16;
     /// First slot that the guest front end lays out.
     pub const FIRST_GUEST: u16 = 32;
+    /// Guest slots that accesses to memory neither read nor write, whichever way they end: general
+    /// registers. Generated code may write them after an access that left the region.
+    pub const UNSEEN_BY_ACCESSES: std::ops::Range<u16> = FIRST_GUEST..FIRST_GUEST + 31;
     /// First slot that the interpreter uses for temporaries.
     pub const FIRST_TEMP: u16 = 256;
     /// Number of slots: a power of two.

@@ -32,8 +32,20 @@ impl Slots {
         Self(std::array::from_fn(|n| self.0[n] & !other.0[n]))
     }
 
+    pub(super) fn range(slots: std::ops::Range<u16>) -> Self {
+        let mut all = Self::default();
+        slots.for_each(|slot| all.insert(slot));
+        all
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = u16> {
-        (0..256).filter(move |&slot| self.contains(slot))
+        (0..).step_by(64).zip(self.0).flat_map(|(first, mut bits)| {
+            std::iter::from_fn(move || {
+                let slot = (bits != 0).then(|| first + bits.trailing_zeros() as u16);
+                bits &= bits.wrapping_sub(1);
+                slot
+            })
+        })
     }
 }
 

@@ -10,14 +10,17 @@
 //! [`lookup`](crate::lookup).
 //!
 //! A translation that dies is unlinked from the cells and the table entries that lead to it. Its
-//! function stays where it is until everything is dropped, because slots, cells or modules are used up.
+//! function stays where it is until its half of all code is dropped, because slots, cells or modules are
+//! used up.
 //!
 //! - `find`: from addresses to translations;
+//! - `half`: what is dropped when there is no room;
 //! - `heat`: what runs often is compiled;
 //! - `links`: exits that lead straight to translations, and how those die;
 //! - `step`: running them.
 
 mod find;
+mod half;
 mod heat;
 mod links;
 mod step;
@@ -28,14 +31,10 @@ use ferrite_ir::interp::Lowered;
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt, slot};
 use ferrite_ram::{GuestRam, RamOffset};
 
-use super::emit::{Exit, Tables};
+use super::emit::Tables;
 use super::frame::{self, Context};
 use super::layout::{Cell, Layout};
-
-/// Table slots: translations that can be compiled before everything is dropped.
-const SLOTS: u32 = 48 << 10;
-/// Exits of compiled translations.
-const EXITS: usize = 160 << 10;
+use half::{ALL_EXITS, ALL_SLOTS, Half};
 
 /// What compiles modules: a browser, or another engine for WebAssembly.
 pub trait Host: Send {
@@ -112,14 +111,12 @@ pub struct Engine<H> {
     by_page: Map<u64, Vec<u32>>,
     bytes: usize,
     cells: Box<[Cell]>,
-    /// What the cells in use are of, and the translation that has the exit.
-    exits: Vec<(Exit, u32)>,
+    /// What is compiled, and which half of it is being filled.
+    halves: [Half; 2],
+    filling: usize,
     /// Optimised, waiting to be compiled together.
     queue: Vec<(u32, Region)>,
     first_slot: u32,
-    slots: u32,
-    modules: u32,
-    code_bytes: usize,
     /// Guest instructions that were interpreted.
     interpreted: u64,
     /// Times that compiled code was entered from here.
@@ -134,8 +131,8 @@ pub struct Engine<H> {
 impl<H: Host> Engine<H> {
     /// An engine with nothing translated.
     pub fn new(mut host: H) -> Result<Self, NoSlots> {
-        let first_slot = host.reserve(SLOTS).ok_or(NoSlots)?;
-        let cells = vec![Cell::UNLINKED; EXITS].into_boxed_slice();
+        let first_slot = host.reserve(ALL_SLOTS).ok_or(NoSlots)?;
+        let cells = vec![Cell::UNLINKED; ALL_EXITS].into_boxed_slice();
         Ok(Self {
             host,
             layout: Layout {
@@ -149,12 +146,10 @@ impl<H: Host> Engine<H> {
             by_page: Map::default(),
             bytes: 0,
             cells,
-            exits: Vec::new(),
+            halves: Default::default(),
+            filling: 0,
             queue: Vec::new(),
             first_slot,
-            slots: 0,
-            modules: 0,
-            code_bytes: 0,
             interpreted: 0,
             entered: 0,
             contexts: Vec::new(),
@@ -186,8 +181,10 @@ impl<H: Host> Engine<H> {
         let Tier::Compiled(slot) = self.translations[number as usize].tier else {
             return false;
         };
-        if let Pending::Compiled(exit) = self.enter(env, cpu, 0, slot) {
-            cpu.set(slot::PC, self.exits[exit as usize].0.pc);
+        if let Pending::Compiled(exit) = self.enter(env, cpu, 0, slot)
+            && let Some((exit, _)) = self.exit(exit)
+        {
+            cpu.set(slot::PC, exit.pc);
         }
         true
     }
@@ -238,17 +235,12 @@ impl<H: Host> CodeEngine for Engine<H> {
     }
 
     fn flush(&mut self) {
-        self.tables.clear();
+        self.clear_halves();
         self.translations.clear();
         self.by_key.clear();
         self.by_page.clear();
         self.bytes = 0;
-        self.cells[..self.exits.len()].fill(Cell::UNLINKED);
-        self.exits.clear();
         self.queue.clear();
-        self.slots = 0;
-        self.modules = 0;
-        self.code_bytes = 0;
         for context in &mut self.contexts {
             context.clear();
         }
@@ -265,15 +257,22 @@ impl<H: Host> CodeEngine for Engine<H> {
 
     fn code_bytes(&self) -> (usize, usize) {
         // What a module of average functions takes.
-        (self.code_bytes, SLOTS as usize * 1024)
+        let bytes = self.halves.iter().map(|half| half.code_bytes).sum();
+        (bytes, ALL_SLOTS as usize * 1024)
     }
 
     fn figures(&self) -> Vec<Figure> {
+        let all = self.halves.iter();
+        let regions = all
+            .clone()
+            .map(|half| half.translations.len())
+            .sum::<usize>();
+        let modules = all.map(|half| half.modules).sum::<u32>();
         let mut figures = vec![
             Figure::new("interpreted instructions", self.interpreted),
             Figure::new("entries of compiled code", self.entered),
-            Figure::new("compiled regions", self.slots),
-            Figure::new("modules", self.modules),
+            Figure::new("compiled regions", regions),
+            Figure::new("modules", modules),
         ];
         let looks = self
             .contexts

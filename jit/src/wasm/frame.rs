@@ -10,7 +10,7 @@ use ferrite_ir::interp::{self, AtomicEntry, WideEntry};
 use ferrite_ir::{Condition, Env, FlagKind, HelperId, Leave, Mem, Size, VcpuBlock, eval, slot};
 use ferrite_ram::GuestVirt;
 
-use super::emit::Tables;
+use super::emit::{Halves, Tables};
 use super::layout::{Callee, RECENT, Recent, Shared, Site, What, recent_index};
 use crate::lookup::{JumpCache, Seen, Views};
 
@@ -29,9 +29,9 @@ pub(super) struct Context {
 struct Run {
     env: NonNull<dyn Env>,
     cpu: NonNull<VcpuBlock>,
-    sites: NonNull<[Site]>,
+    sites: NonNull<Halves<Site>>,
     wides: NonNull<[WideEntry]>,
-    atomics: NonNull<[AtomicEntry]>,
+    atomics: NonNull<Halves<AtomicEntry>>,
 }
 
 // SAFETY: the run's pointers are there only while it lasts, which is on one thread; those to tables lead
@@ -99,9 +99,9 @@ impl Context {
                 )
             },
             cpu,
-            sites: NonNull::from(tables.sites.as_mut_slice()),
+            sites: NonNull::from(&tables.sites),
             wides: NonNull::from(tables.wides.as_mut_slice()),
-            atomics: NonNull::from(tables.atomics.as_mut_slice()),
+            atomics: NonNull::from(&tables.atomics),
         });
         // SAFETY: on wasm32 a function's address is its table slot, and generated functions have this
         // signature (a call of any other would trap). Generated code touches the vCPU block, guest
@@ -171,12 +171,7 @@ impl Parts<'_> {
             Some(Self {
                 env: &mut *run.env.as_ptr(),
                 cpu: &mut *run.cpu.as_ptr(),
-                site: run
-                    .sites
-                    .as_ref()
-                    .get(site as usize)
-                    .copied()
-                    .unwrap_or(NOWHERE),
+                site: run.sites.as_ref().get(site).copied().unwrap_or(NOWHERE),
                 shared: &mut context.shared,
                 views: context.cache.views(),
             })
@@ -315,7 +310,7 @@ unsafe extern "C" fn atomic(context: *mut Context, site: u32) -> u32 {
     let What::Atomic(n) = parts.site.what else {
         return 1;
     };
-    let Some(entry) = atomics.get(n as usize) else {
+    let Some(entry) = atomics.get(n) else {
         return 1;
     };
     parts.sync();

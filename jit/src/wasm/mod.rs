@@ -16,9 +16,10 @@
 //! # What a function keeps where
 //! Values are locals, or stay on the operand stack when their only reader is near. A guest register
 //! has a local from its first use on. In regions without loops every write goes to the vCPU block at
-//! once as well; in those with loops, before anybody may look: at exits, helpers and slow paths. So it
-//! is with the budget. Exits look at a cell in memory that says which
-//! function comes next: linking and unlinking are stores.
+//! once as well; in those with loops, before anybody may look: at exits, helpers and slow paths. What
+//! accesses do not look at is written only where one leaves the region. The budget is kept likewise.
+//! Exits look at a cell in memory that says which function comes next: linking and unlinking are
+//! stores.
 //!
 //! # Threads
 //! Where the artefact has threads, its memory is shared, each vCPU has an engine, and each thread a table

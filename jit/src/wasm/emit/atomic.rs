@@ -28,7 +28,7 @@ impl Emitter<'_> {
             self.inline(&access);
             return self.define(Value::Int(d), ValType::I64);
         }
-        self.outlined(&access);
+        self.outlined(&access, 0);
         for (d, slot) in access.results.into_iter().zip(RESULT) {
             if let Some(d) = d {
                 self.load_slot(slot);
@@ -37,21 +37,21 @@ impl Emitter<'_> {
         }
     }
 
-    /// Has the function do it; results are in slots.
-    fn outlined(&mut self, access: &Access) {
+    /// Has the function do it, within so many constructs; results are in slots.
+    fn outlined(&mut self, access: &Access, within: u32) {
         self.int_to_slot(Some(access.addr), ADDRESS);
         for n in 0..2 {
             self.int_to_slot(access.values[n], VALUE[n]);
             self.int_to_slot(access.expected[n], EXPECTED[n]);
         }
-        self.tables.atomics.push(access.entry());
-        let number = self.tables.atomics.len() as u32 - 1;
+        let half = self.tables.half;
+        let number = self.tables.atomics.push(half, access.entry());
         let site = self.site(What::Atomic(number));
-        self.save();
+        let late = self.save_seen();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site);
         code.call(Callee::Atomic.index());
-        self.leave_if();
+        self.leave_if(late, within);
         self.reload_budget();
     }
 
@@ -164,7 +164,7 @@ impl Emitter<'_> {
     /// Ends the inline way and has the function do the access where that was left.
     fn otherwise(&mut self, access: &Access) {
         self.code().br(1).end();
-        self.outlined(access);
+        self.outlined(access, 1);
         self.load_slot(RESULT[0]);
         self.code().end();
     }

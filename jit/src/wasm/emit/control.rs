@@ -24,6 +24,23 @@ pub(super) enum Label {
 impl Emitter<'_> {
     /// The whole function.
     pub(super) fn whole(&mut self) {
+        self.body();
+        // Where accesses leave to: behind the body, in blocks around it.
+        let body = std::mem::take(&mut self.code);
+        let leaves = std::mem::take(&mut self.leaves);
+        for _ in &leaves {
+            self.code().block(BlockType::Empty);
+        }
+        self.code.extend(body);
+        for late in leaves {
+            self.code().end();
+            self.save_globals(late);
+            self.code().i32_const(0).return_();
+        }
+        self.code().end();
+    }
+
+    fn body(&mut self) {
         self.load_slot(slot::BUDGET);
         if self.cfg.lazy {
             let budget = self.locals.fixed(ValType::I64);
@@ -43,7 +60,7 @@ impl Emitter<'_> {
         } else {
             self.dispatch();
         }
-        self.code().unreachable().end();
+        self.code().unreachable();
     }
 
     /// `budget -= insns`.
@@ -75,7 +92,21 @@ impl Emitter<'_> {
 
     /// Before anybody else may look at globals and the budget, or the function ends.
     pub(super) fn save(&mut self) {
-        self.save_globals();
+        self.save_globals(self.newer);
+        self.save_budget();
+    }
+
+    /// Before an access may look at the guest. The other globals are to be written if it leaves.
+    pub(super) fn save_seen(&mut self) -> Slots {
+        let late = self
+            .newer
+            .intersection(Slots::range(slot::UNSEEN_BY_ACCESSES));
+        self.save_globals(self.newer.without(late));
+        self.save_budget();
+        late
+    }
+
+    fn save_budget(&mut self) {
         if let Some(budget) = self.budget {
             self.code().local_get(BLOCK).local_get(budget);
             self.store_slot(slot::BUDGET);
@@ -88,6 +119,18 @@ impl Emitter<'_> {
             self.load_slot(slot::BUDGET);
             self.code().local_set(budget);
         }
+    }
+
+    /// Pops whether the region is left, and writes these globals if it is. Constructs that are not in
+    /// `labels` enclose this, as many as `within` says.
+    pub(super) fn leave_if(&mut self, late: Slots, within: u32) {
+        let known = self.leaves.iter().position(|&slots| slots == late);
+        let leave = known.unwrap_or_else(|| {
+            self.leaves.push(late);
+            self.leaves.len() - 1
+        });
+        let depth = within + (self.labels.len() + leave) as u32;
+        self.code().br_if(depth);
     }
 
     /// Leaves, to go on at `pc` some time.
@@ -302,7 +345,7 @@ impl Emitter<'_> {
             }
         }
         self.code().call(Callee::Call.index());
-        self.leave_if();
+        self.leave_if(Slots::default(), 0);
         match d {
             Some(d) => self.define(Value::Int(d), ValType::I64),
             None => {

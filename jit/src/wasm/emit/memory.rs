@@ -116,12 +116,6 @@ impl Emitter<'_> {
         at(self.layout.ram.into())
     }
 
-    /// Pops whether the region is left.
-    pub(super) fn leave_if(&mut self) {
-        let mut code = self.code();
-        code.if_(BlockType::Empty).i32_const(0).return_().end();
-    }
-
     pub(super) fn load(&mut self, d: Int, addr: Int, disp: i32, mem: Mem) {
         let va = self.address(addr, disp);
         let place = if mem.swap {
@@ -132,11 +126,11 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Result(ValType::I64));
         let site = self.site(What::Access(mem));
-        self.save();
+        let late = self.save_seen();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.call(Callee::Load.index());
-        self.leave_if();
+        self.leave_if(late, 1);
         self.reload_budget();
         self.code().else_();
         match place {
@@ -184,11 +178,11 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
-        self.save();
+        let late = self.save_seen();
         self.code().local_get(CONTEXT).i32_const(site).local_get(va);
         self.push(value, a);
         self.code().call(Callee::Store.index());
-        self.leave_if();
+        self.leave_if(late, 1);
         self.reload_budget();
         if let Some(place) = place {
             self.code().else_();
@@ -230,11 +224,11 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Result(ValType::V128));
         let site = self.site(What::Access(mem));
-        self.save();
+        let late = self.save_seen();
         let mut code = self.code();
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.call(Callee::LoadVector.index());
-        self.leave_if();
+        self.leave_if(late, 1);
         self.reload_budget();
         let vector = aligned(offset_of!(Shared, vector), 3);
         self.code().local_get(CONTEXT).v128_load(vector);
@@ -277,7 +271,7 @@ impl Emitter<'_> {
         };
         self.code().if_(BlockType::Empty);
         let site = self.site(What::Access(mem));
-        self.save();
+        let late = self.save_seen();
         self.code().local_get(CONTEXT);
         self.vector(a);
         let vector = aligned(offset_of!(Shared, vector), 3);
@@ -285,7 +279,7 @@ impl Emitter<'_> {
         code.v128_store(vector);
         code.local_get(CONTEXT).i32_const(site).local_get(va);
         code.call(Callee::StoreVector.index());
-        self.leave_if();
+        self.leave_if(late, 1);
         self.reload_budget();
         if let Some(place) = place {
             self.code().else_();

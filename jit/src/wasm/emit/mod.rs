@@ -56,19 +56,45 @@ pub(super) struct Output {
     pub exits: Vec<Exit>,
 }
 
+/// A list in two halves, of which one can be dropped. The lowest bit of a number says which it is in.
+pub(super) struct Halves<T>([Vec<T>; 2]);
+
+impl<T> Default for Halves<T> {
+    fn default() -> Self {
+        Self([const { Vec::new() }; 2])
+    }
+}
+
+impl<T> Halves<T> {
+    /// Adds to a half; the number.
+    fn push(&mut self, half: usize, value: T) -> u32 {
+        let list = &mut self.0[half & 1];
+        list.push(value);
+        (list.len() as u32 - 1) << 1 | (half as u32 & 1)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.0[number as usize & 1].get(number as usize >> 1)
+    }
+}
+
 /// What the functions of all regions refer to by number.
 #[derive(Default)]
 pub(super) struct Tables {
-    pub sites: Vec<Site>,
+    /// The half that is being filled.
+    half: usize,
+    pub sites: Halves<Site>,
     pub wides: Vec<WideEntry>,
-    pub atomics: Vec<AtomicEntry>,
+    pub atomics: Halves<AtomicEntry>,
     wide_numbers: HashMap<(WideOp, Shape, u32), u32>,
 }
 
 impl Tables {
-    pub(super) fn clear(&mut self) {
-        self.sites.clear();
-        self.atomics.clear();
+    /// Empties a half, which is filled from now on.
+    pub(super) fn clear(&mut self, half: usize) {
+        self.half = half & 1;
+        self.sites.0[self.half].clear();
+        self.atomics.0[self.half].clear();
     }
 }
 
@@ -111,6 +137,8 @@ struct Emitter<'a> {
     exits: Vec<Exit>,
     /// What encloses the code being written, innermost last.
     labels: Vec<control::Label>,
+    /// What is written where accesses leave to: see `leave_if`.
+    leaves: Vec<Slots>,
     /// The local that says which block comes next, where control flow is not structured.
     next: Option<u32>,
     /// The block has called a helper: the code generation may have changed, and the context knows.
@@ -153,6 +181,7 @@ pub(super) fn region(
         first_exit,
         exits: Vec::new(),
         labels: Vec::new(),
+        leaves: Vec::new(),
         next: None,
         called: false,
         error: None,
@@ -274,12 +303,12 @@ impl<'a> Emitter<'a> {
 
     /// The number of a new site.
     fn site(&mut self, what: What) -> i32 {
-        self.tables.sites.push(Site {
+        let site = Site {
             pc: self.pc,
             left: self.insns - self.insns_before,
             what,
-        });
-        self.tables.sites.len() as i32 - 1
+        };
+        self.tables.sites.push(self.tables.half, site) as i32
     }
 
     fn fail(&mut self, error: EmitError) {

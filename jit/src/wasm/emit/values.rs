@@ -290,9 +290,8 @@ impl Emitter<'_> {
     }
 
     /// Writes what slots do not have yet, for somebody who may look at them.
-    pub(super) fn save_globals(&mut self) {
-        let newer = self.newer;
-        for slot in newer.iter() {
+    pub(super) fn save_globals(&mut self, slots: Slots) {
+        for slot in slots.iter() {
             let local = self.locals.globals[usize::from(slot)];
             self.code().local_get(BLOCK).local_get(local);
             match self.type_of(slot) {

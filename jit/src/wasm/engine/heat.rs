@@ -5,7 +5,7 @@ use ferrite_ir::env::{Extent, Fetched};
 use ferrite_ir::{CodeEngine, Env, Region, VcpuBlock, opt};
 use ferrite_ram::{GuestVirt, RamOffset};
 
-use super::{EXITS, Engine, Host, SLOTS, Tier};
+use super::{Engine, Host, Tier};
 use crate::wasm::cfg::block_address;
 use crate::wasm::emit;
 use crate::wasm::module::module;
@@ -18,8 +18,6 @@ const COVERED: u32 = 16_000;
 const URGENT: u32 = 20_000;
 /// Translations compiled together.
 const BATCH: usize = 48;
-/// Modules kept.
-const MODULES: u32 = 2_000;
 
 impl<H: Host> Engine<H> {
     /// Has a translation that has run long enough wait to be compiled, or compiles it now.
@@ -66,24 +64,20 @@ impl<H: Host> Engine<H> {
             .iter()
             .map(|(_, region)| 2 * region.blocks.len())
             .sum();
-        if self.slots + queue.len() as u32 > SLOTS
-            || self.exits.len() + exits > EXITS
-            || self.modules >= MODULES
-        {
-            // What waited goes as well, and gets hot again if it is.
+        if !self.make_room(queue.len(), exits) {
             return self.flush();
         }
-        let first = self.first_slot + self.slots;
+        let first = self.next_slot();
         let (mut outputs, mut numbers) = (Vec::new(), Vec::new());
         for (number, region) in queue {
             if self.translations[number as usize].tier == Tier::Dead {
                 continue;
             }
-            let first_exit = self.exits.len() as u32;
+            let first_exit = self.next_exit();
             match emit::region(&region, &self.layout, &mut self.tables, first_exit) {
                 Ok(output) => {
-                    self.exits
-                        .extend(output.exits.iter().map(|&exit| (exit, number)));
+                    let exits = output.exits.iter().map(|&exit| (exit, number));
+                    self.halves[self.filling].exits.extend(exits);
                     outputs.push(output);
                     numbers.push(number);
                 }
@@ -96,9 +90,10 @@ impl<H: Host> Engine<H> {
         let bytes = module(&self.layout, first, &outputs);
         let installed = self.host.install(&bytes);
         if installed {
-            self.slots += outputs.len() as u32;
-            self.modules += 1;
-            self.code_bytes += bytes.len();
+            let half = &mut self.halves[self.filling];
+            half.translations.extend(&numbers);
+            half.modules += 1;
+            half.code_bytes += bytes.len();
         }
         for (slot, number) in (first..).zip(numbers) {
             self.translations[number as usize].tier = if installed {

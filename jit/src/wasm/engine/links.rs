@@ -26,7 +26,9 @@ impl<H: Host> Engine<H> {
     }
 
     pub(super) fn link_cell(&mut self, exit: u32, to: u32, generation: u64) {
-        let (place, from) = self.exits[exit as usize];
+        let Some((place, from)) = self.exit(exit) else {
+            return;
+        };
         let from = self.translations[from as usize].key;
         let target = &mut self.translations[to as usize];
         let Tier::Compiled(slot) = target.tier else {
@@ -35,7 +37,9 @@ impl<H: Host> Engine<H> {
         if place.pc != target.key.pc || !place.far && !from.may_link(&target.key) {
             return;
         }
-        target.incoming.push(exit);
+        if self.cells[exit as usize].slot != slot {
+            target.incoming.push(exit);
+        }
         self.cells[exit as usize] = Cell {
             generation,
             slot,

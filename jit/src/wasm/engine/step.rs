@@ -19,7 +19,7 @@ impl<H: Host> Engine<H> {
             .enter(slot, env, cpu, &mut self.tables)
             .checked_sub(1)
         {
-            Some(exit) if (exit as usize) < self.exits.len() => Pending::Compiled(exit),
+            Some(exit) if self.exit(exit).is_some() => Pending::Compiled(exit),
             _ => Pending::None,
         }
     }
@@ -41,8 +41,10 @@ impl<H: Host> Engine<H> {
                 Tier::Compiled(slot) => {
                     let slot = *slot;
                     let exit = self.enter(env, cpu, vcpu, slot);
-                    if let Pending::Compiled(exit) = exit {
-                        cpu.set(slot::PC, self.exits[exit as usize].0.pc);
+                    if let Pending::Compiled(number) = exit
+                        && let Some((exit, _)) = self.exit(number)
+                    {
+                        cpu.set(slot::PC, exit.pc);
                     }
                     return exit;
                 }
