@@ -94,6 +94,7 @@ impl CodeBuffer {
     }
 
     /// Appends code that may be anywhere, at a multiple of 16; returns its address.
+    #[cfg(feature = "cranelift")]
     pub(crate) fn append_aligned(&mut self, code: &[u8]) -> Option<u64> {
         let at = self.used.next_multiple_of(16);
         if at > self.len || code.len() > self.len - at {
@@ -130,12 +131,12 @@ impl CodeBuffer {
 }
 
 /// Makes sure that the processor runs code as it was written.
-#[cfg(not(target_arch = "aarch64"))]
+#[cfg(all(feature = "cranelift", not(target_arch = "aarch64")))]
 fn publish(_: *const u8, _: usize) {}
 
 /// Makes sure that the processor runs code as it was written: it keeps instructions apart from data
 /// (Arm ARM, B2.4.4: the sequence for a single processor, whose maintenance is broadcast).
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(feature = "cranelift", target_arch = "aarch64"))]
 fn publish(at: *const u8, len: usize) {
     // The least line size that CTR_EL0 can report, of both caches.
     const LINE: usize = 16;

@@ -18,7 +18,7 @@
 mod atomic;
 #[cfg(target_os = "linux")]
 mod buffer;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "cranelift", target_os = "linux"))]
 pub mod cranelift;
 #[cfg(any(
     all(target_arch = "x86_64", target_os = "linux"),

@@ -40,10 +40,7 @@ fn card() -> Box<dyn PciDevice> {
 }
 
 fn express_card() -> Box<dyn PciDevice> {
-    Box::new(E1000::express(
-        Box::<Echo>::default(),
-        [2, 0, 0, 0, 0, 3],
-    ))
+    Box::new(E1000::express(Box::<Echo>::default(), [2, 0, 0, 0, 0, 3]))
 }
 
 fn host() -> PciHost {

@@ -5,16 +5,11 @@
 
 #![no_main]
 
-use std::sync::Arc;
-
-use ferrite_aarch64::cpu::{Cpu, CpuConfig};
 use ferrite_aarch64::features::Features;
-use ferrite_aarch64::model::MODELS;
 use ferrite_aarch64::translate::{Context, Scope, region};
-use ferrite_fuzz::board::{RAM_BASE, RAM_LEN};
-use ferrite_fuzz::{Board, Input};
+use ferrite_fuzz::board::RAM_BASE;
+use ferrite_fuzz::{Guest, Input};
 use ferrite_ir::{Accelerator, Region, interp, opt, verify};
-use ferrite_ram::{GuestRam, RamOffset};
 use libfuzzer_sys::fuzz_target;
 
 /// Instructions run, about.
@@ -60,36 +55,17 @@ fn verified(region: &Region) {
 }
 
 fn execute(code: &[u32], input: &mut Input) {
-    let ram = Arc::new(GuestRam::new(RAM_LEN).expect("1 MiB"));
-    for (n, word) in code.iter().enumerate() {
-        ram.store(RamOffset(4 * n as u64), *word).expect("in RAM");
-    }
-    let model = &MODELS[usize::from(input.u8()) % MODELS.len()];
-    let mut cpu = Cpu::new(CpuConfig::new(0, model, 8, true));
-    cpu.reset(RAM_BASE);
-    for n in 0..31 {
-        // Addresses in RAM as often as anything.
-        let value = u64::from(input.u8());
-        cpu.set_x(n, RAM_BASE + (value << 8 | value));
-    }
-    cpu.set_sp(RAM_BASE + 0x8000);
-    let mut board = Board::new(ram);
-    let vectors = RAM_BASE + RAM_LEN / 2;
-    cpu.set_system_register(&mut board, "VBAR_EL1", vectors);
-    cpu.set_system_register(&mut board, "CPACR_EL1", 3 << 20);
-    if input.u8() & 1 != 0 {
-        cpu.set_pstate(0x3c0);
-    }
+    let mut guest = Guest::new(code, input);
     let mut engine = Accelerator::default();
     let mut left = BUDGET;
     for _ in 0..64 {
-        let done = cpu.run(&mut engine, &mut board, left).executed;
-        board.advance(done.max(1000));
+        let done = guest.cpu.run(&mut engine, &mut guest.board, left).executed;
+        guest.board.advance(done.max(1000));
         left = left.saturating_sub(done);
         if left == 0 {
             break;
         }
-        cpu.resume();
+        guest.cpu.resume();
     }
     assert_eq!(engine.stats().narrowed, 0);
 }

@@ -8,9 +8,11 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod guest;
 pub mod host;
 pub mod input;
 pub mod network;
 
 pub use board::Board;
+pub use guest::Guest;
 pub use input::Input;
