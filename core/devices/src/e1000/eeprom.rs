@@ -1,5 +1,6 @@
 //! The EEPROM: 64 words behind a Microwire bus (manual, section 5), and the transceiver's registers.
 
+use super::model::Model;
 use super::spec::{eecd, status};
 
 /// Words in the EEPROM.
@@ -17,19 +18,16 @@ pub struct Microwire {
     control: u32,
     shifted: u16,
     clocks: u32,
-    out: bool,
+    /// The chip drives its output low.
+    low: bool,
 }
 
 impl Microwire {
     /// What software reads in EECD.
     pub fn read(&self) -> u32 {
-        let grant = if self.control & eecd::REQUEST != 0 {
-            eecd::GRANT
-        } else {
-            0
-        };
-        let out = if self.out { eecd::DATA_OUT } else { 0 };
-        self.control | grant | out | eecd::PRESENT
+        // Nobody else wants the bus, and pulled up is what nobody drives.
+        let out = if self.low { 0 } else { eecd::DATA_OUT };
+        self.control | eecd::GRANT | out | eecd::PRESENT
     }
 
     /// Software writes EECD.
@@ -37,7 +35,7 @@ impl Microwire {
         let rose = value & !self.control & eecd::CLOCK != 0;
         self.control = value & eecd::WRITABLE;
         if self.control & eecd::SELECT == 0 {
-            (self.shifted, self.clocks, self.out) = (0, 0, false);
+            (self.shifted, self.clocks, self.low) = (0, 0, false);
         } else if rose {
             self.clock(words);
         }
@@ -59,7 +57,7 @@ impl Microwire {
         let position = self.clocks - COMMAND_BITS;
         // Reading on goes on with the next word.
         let word = (u32::from(self.shifted & 63) + position / 16) as usize % WORDS;
-        self.out = words[word] >> (15 - position % 16) & 1 != 0;
+        self.low = words[word] >> (15 - position % 16) & 1 == 0;
         self.clocks = COMMAND_BITS + (position + 1) % (16 * WORDS as u32);
     }
 }
@@ -78,14 +76,13 @@ const PHY_PAGE: u32 = 22;
 const PHY_LINK: u16 = 0x24;
 
 impl Transceiver {
-    /// A transceiver after reset, with this second identification register.
-    pub fn new(id: u16) -> Self {
+    /// A card's transceiver after reset.
+    pub fn new(model: &Model) -> Self {
         let mut registers = [0; 32];
         for (place, value) in [
             (0, 0x1140),
             (1, 0x7949 | PHY_LINK),
             (2, 0x0141),
-            (3, id),
             (4, 0x0de1),
             (5, 0x01e0),
             (9, 0x0e00),
@@ -94,8 +91,11 @@ impl Transceiver {
             (16, 0x0360),
             (17, 0xac00),
             (20, 0x0d60),
-        ] {
-            registers[place] = value;
+        ]
+        .iter()
+        .chain(model.transceiver)
+        {
+            registers[*place] = *value;
         }
         Self { registers }
     }

@@ -81,7 +81,7 @@ impl E1000 {
             mask: 0,
             told: 0,
             microwire: Microwire::default(),
-            transceiver: Transceiver::new(model.transceiver),
+            transceiver: Transceiver::new(model),
             io_address: 0,
             assembler: Assembler::default(),
             held: None,
@@ -102,7 +102,7 @@ impl E1000 {
         self.mask = 0;
         self.told = 0;
         self.microwire = Microwire::default();
-        self.transceiver = Transceiver::new(self.model.transceiver);
+        self.transceiver = Transceiver::new(self.model);
         self.assembler = Assembler::default();
         self.held = None;
     }
@@ -124,6 +124,16 @@ impl E1000 {
         self.set(offset, self.get(offset).saturating_add(amount));
     }
 
+    /// Counts a frame by its size: six registers from `first` on, for 64 bytes with the check
+    /// sequence and for up to 127, 255, 511, 1023, and more.
+    fn count_size(&mut self, first: u64, len: usize) {
+        let place = match len + 4 {
+            0..=64 => 0,
+            len => u64::from(len.ilog2()).clamp(6, 10) - 5,
+        };
+        self.count(first + 4 * place, 1);
+    }
+
     /// Adds to a statistics register of 64 bits.
     fn count_wide(&mut self, offset: u64, amount: u64) {
         let old = u64::from(self.get(offset)) | u64::from(self.get(offset + 4)) << 32;
@@ -134,7 +144,8 @@ impl E1000 {
 
     /// Notes interrupt causes.
     fn raise(&mut self, cx: &mut PciCx<'_>, causes: u32) {
-        self.causes |= match self.model.express {
+        // Queues have causes of their own for vectors of their own.
+        self.causes |= match self.model.express && cx.config.msix_enabled() {
             true => vectors::with_queues(causes),
             false => causes,
         };
@@ -170,6 +181,7 @@ impl E1000 {
                 self.update_interrupt(cx);
                 causes
             }
+            reg::ICS if self.model.express => self.shown_causes(),
             reg::ICS => self.causes,
             reg::IMS => self.mask,
             reg::STATISTICS..reg::STATISTICS_END => {
@@ -197,7 +209,7 @@ impl E1000 {
             }
             reg::ICS => self.raise(cx, value),
             reg::IMS => {
-                self.mask |= value;
+                self.mask |= value & self.model.causes;
                 self.update_interrupt(cx);
             }
             reg::IMC => {
@@ -251,7 +263,7 @@ impl E1000 {
             return;
         }
         if value & ctrl::PHY_RESET != 0 {
-            self.transceiver = Transceiver::new(self.model.transceiver);
+            self.transceiver = Transceiver::new(self.model);
         }
         self.set(reg::CTRL, value & !(ctrl::RESET | ctrl::PHY_RESET));
     }
@@ -271,7 +283,8 @@ impl E1000 {
     fn write_mdic(&mut self, cx: &mut PciCx<'_>, value: u32) {
         let register = value >> 16 & 31;
         let mut answer = value & !mdic::ERROR | mdic::READY;
-        if value >> 21 & 31 != 1 {
+        let there = self.model.transceiver_registers >> register & 1 != 0;
+        if value >> 21 & 31 != 1 || !there {
             // There is one transceiver, at address 1.
             answer |= mdic::ERROR;
         } else if value & mdic::READ != 0 {
@@ -303,9 +316,7 @@ impl E1000 {
             let (head, tail) = (self.get(reg::TDH), self.get(reg::TDT));
             // A tail beyond the ring would never be reached.
             if head == tail || tail >= entries {
-                if causes != 0 {
-                    self.raise(cx, causes | cause::TX_EMPTY);
-                }
+                self.raise(cx, causes | cause::TX_EMPTY);
                 // A network inside the machine may have answered at once.
                 self.receive(cx);
                 return;
@@ -365,6 +376,7 @@ impl E1000 {
         for octets in [0x4090, 0x40c8] {
             self.count_wide(octets, frame.len() as u64 + 4);
         }
+        self.count_size(reg::SIZES_SENT, frame.len());
         match frame.first() {
             Some(_) if frame.starts_with(&[0xff; 6]) => self.count(0x40f4, 1),
             Some(first) if first & 1 != 0 => self.count(0x40f0, 1),

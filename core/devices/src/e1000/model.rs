@@ -2,7 +2,7 @@
 //! Datasheet, 317694, chapters 6, 9 and 10).
 
 use super::eeprom::WORDS;
-use super::spec::{IO_LEN, REGION_LEN, express, reg, status};
+use super::spec::{IO_LEN, REGION_LEN, cause, express, reg, status};
 use crate::pci::spec::{SUBSYSTEM_QEMU, VENDOR_QUMRANET, cap};
 use crate::pci::{BarKind, BusKind, ConfigSpace, Identity};
 
@@ -18,10 +18,15 @@ pub struct Model {
     pub kept: u64,
     /// EEPROM read register: where the address starts, and the bit that says that a read is done.
     pub eerd: (u32, u32),
-    /// The transceiver's second identification register.
-    pub transceiver: u16,
-    /// Words of the EEPROM besides the address and the checksum; the others are all ones.
-    pub eeprom: &'static [(usize, u16)],
+    /// The transceiver's registers after reset that differ between cards, among them the second of
+    /// its identification.
+    pub transceiver: &'static [(usize, u16)],
+    /// The transceiver's registers that there are; accesses to others fail.
+    pub transceiver_registers: u32,
+    /// The EEPROM, as QEMU's card has it, without the address at its start and the checksum at its end.
+    pub eeprom: [u16; WORDS],
+    /// Interrupt causes that can be enabled.
+    pub causes: u32,
     /// Registers with a value after reset.
     pub after_reset: &'static [(u64, u32)],
     /// Spans of registers that hold what was written to them and do nothing else here: first offset
@@ -35,28 +40,24 @@ pub const I82540EM: Model = Model {
     express: false,
     kept: 0x6000,
     eerd: (8, 1 << 4),
-    transceiver: 0x0c20,
-    // Compatibility, initialization control 1, subsystem, device and vendor IDs, control 2 and 3.
-    eeprom: &[
-        (0x03, 0),
-        (0x05, 0),
-        (0x06, 0),
-        (0x07, 0),
-        (0x0a, 0x6403),
-        (0x0b, 0x1100),
-        (0x0c, 0x1af4),
-        (0x0d, 0x100e),
-        (0x0e, 0x8086),
-        (0x0f, 0x3040),
-        (0x24, 0),
+    transceiver: &[(3, 0x0c20)],
+    transceiver_registers: 0x0033_067f,
+    eeprom: [
+        0, 0, 0, 0, 0xffff, 0, 0, 0, 0x3000, 0x1000, 0x6403, 0x100e, 0x8086, 0x100e, 0x8086,
+        0x3040, 0x0008, 0x2000, 0x7e14, 0x0048, 0x1000, 0x00d8, 0, 0x2700, 0x6cc9, 0x3150, 0x0722,
+        0x040b, 0x0984, 0, 0xc000, 0x0706, 0x1008, 0, 0x0f04, 0x7fff, 0x4d01, 0xffff, 0xffff,
+        0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0x0100, 0x4000,
+        0x121c, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
+        0xffff, 0xffff, 0,
     ],
+    causes: u32::MAX,
     after_reset: &[
         (reg::CTRL, 0x0014_0240),
         (reg::STATUS, status::AFTER_RESET),
-        (reg::LEDCTL, 0x0607_0602),
+        (reg::LEDCTL, 0x602),
         (reg::PBA, 0x0010_0030),
         (reg::VET, 0x8100),
-        (reg::MANC, 0x0008_2380),
+        (reg::MANC, 0x0022_2300),
     ],
     plain: &[],
 };
@@ -67,22 +68,25 @@ pub const I82574L: Model = Model {
     express: true,
     kept: 0x6000,
     eerd: (2, 1 << 1),
-    transceiver: 0x0cb1,
-    // Compatibility, LEDs, version, initialization control 1, subsystem, device and vendor IDs,
-    // control 2 and 3, management.
-    eeprom: &[
-        (0x03, 0x0420),
-        (0x04, 0xf746),
-        (0x05, 0x2010),
-        (0x0a, 0x026b),
-        (0x0b, 0),
-        (0x0c, 0x8086),
-        (0x0d, 0x10d3),
-        (0x0e, 0x8086),
-        (0x0f, 0x8058),
-        (0x10, 0),
-        (0x24, 0),
+    transceiver: &[
+        (3, 0x0cb1),
+        (5, 0x07e0),
+        (6, 0x0004),
+        (7, 0x2001),
+        (9, 0x0f00),
+        (16, 0x3360),
+        (17, 0xac08),
+        (20, 0),
     ],
+    transceiver_registers: 0x667f_87ff,
+    eeprom: [
+        0, 0, 0, 0x0420, 0xf746, 0x2010, 0xffff, 0xffff, 0, 0, 0x026b, 0x10d3, 0x8086, 0x10d3, 0,
+        0x8058, 0, 0x2001, 0x7e7c, 0xffff, 0x1000, 0x00c8, 0, 0x2704, 0x6cc9, 0x3150, 0x070e,
+        0x460b, 0x2d84, 0x0100, 0xf000, 0x0706, 0x6000, 0x0080, 0x0f04, 0x7fff, 0x4f01, 0xc600, 0,
+        0x20ff, 0x0028, 0x0003, 0, 0, 0, 0x0003, 0, 0xffff, 0x0100, 0xc000, 0x121c, 0xc007, 0xffff,
+        0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0, 0x0120, 0xffff, 0,
+    ],
+    causes: cause::EXPRESS,
     after_reset: &[
         (reg::CTRL, 0x0014_0241),
         (reg::STATUS, 0x0008_0283),
@@ -98,6 +102,12 @@ pub const I82574L: Model = Model {
         (express::TARC0, 0x403),
         (express::GCR, 0x0680_0200),
         (express::FACTPS, 0x2000_0004),
+        (reg::EERD, 1 << 1),
+        (express::EXTCNF_CTRL, 8),
+        (express::PHY_CTRL, 0x30d),
+        (express::PBS, 0x28),
+        (express::RXDCTL1, 0x0001_0000),
+        (express::TARC1, 0x403),
     ],
     plain: &[
         (express::EIAC, 0xe0),
@@ -123,12 +133,9 @@ impl Model {
 
     /// The EEPROM of a card of this address: all words add up to 0xbaba.
     pub fn eeprom(&self, mac: [u8; 6]) -> [u16; WORDS] {
-        let mut words = [0xffff; WORDS];
+        let mut words = self.eeprom;
         for (word, bytes) in words.iter_mut().zip(mac.chunks_exact(2)) {
             *word = u16::from_le_bytes([bytes[0], bytes[1]]);
-        }
-        for (place, word) in self.eeprom {
-            words[*place] = *word;
         }
         let sum = words[..WORDS - 1]
             .iter()
@@ -190,10 +197,6 @@ fn express_config(bus: BusKind, mac: [u8; 6]) -> ConfigSpace {
     let link = [(4, 0x8000_u32), (0x0c, 0x411), (0x10, 0x0011_0000)];
     for (offset, word) in link {
         body[offset - 2..offset + 2].copy_from_slice(&word.to_le_bytes());
-    }
-    if bus == BusKind::Root {
-        // An integrated endpoint has no link.
-        body[0x0a..].fill(0);
     }
     config.add_capability(0xe0, cap::EXPRESS, &body);
     config.allow(0xe8, &[0x0f, 0x80]);

@@ -210,6 +210,7 @@ impl E1000 {
         for octets in [0x4088, 0x40c0] {
             self.count_wide(octets, frame.len() as u64 + 4);
         }
+        self.count_size(reg::SIZES_RECEIVED, frame.len());
         match frame.first() {
             Some(_) if frame.starts_with(&[0xff; 6]) => self.count(0x4078, 1),
             Some(first) if first & 1 != 0 => self.count(0x407c, 1),

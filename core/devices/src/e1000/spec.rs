@@ -102,6 +102,10 @@ pub mod reg {
     pub const STATISTICS: u64 = 0x4000;
     /// The end of the statistics registers.
     pub const STATISTICS_END: u64 = 0x4128;
+    /// Frames received, by size.
+    pub const SIZES_RECEIVED: u64 = 0x405c;
+    /// Frames sent, by size.
+    pub const SIZES_SENT: u64 = 0x40d8;
     /// Receive checksum control.
     pub const RXCSUM: u64 = 0x5000;
     /// Multicast table: 128 words.
@@ -235,6 +239,8 @@ pub mod cause {
     pub const TX_QUEUE_0: u32 = 1 << 22;
     /// 82574: transmit queue 1.
     pub const TX_QUEUE_1: u32 = 1 << 23;
+    /// 82574: every cause that there is (datasheet, section 10.2.4.3).
+    pub const EXPRESS: u32 = 0x01f7_82d7;
     /// 82574: one of [`OTHERS`].
     pub const OTHER: u32 = 1 << 24;
     /// 82574: link, overrun, transceiver, small packet, acknowledgement, management.
@@ -264,6 +270,12 @@ pub mod express {
     pub const IVAR_VALID: u32 = 1 << 3;
     /// Ownership of the transceiver; size of the extended configuration and its control follow.
     pub const EXTCNF_CTRL: u64 = 0x0f00;
+    /// Power of the transceiver.
+    pub const PHY_CTRL: u64 = 0x0f10;
+    /// Descriptor control of the second receive queue.
+    pub const RXDCTL1: u64 = 0x2928;
+    /// Transmit arbitration of the second queue.
+    pub const TARC1: u64 = 0x3940;
     /// Packet buffer size.
     pub const PBS: u64 = 0x1008;
     /// Management's EEPROM access.

@@ -68,14 +68,19 @@ impl E1000 {
         self.told &= self.causes & self.mask;
     }
 
+    /// The causes as software reads them.
+    pub(super) fn shown_causes(&self) -> u32 {
+        match self.causes & self.mask {
+            0 => self.causes,
+            _ => self.causes | cause::ASSERTED,
+        }
+    }
+
     /// Software reads the causes: they are cleared if none is enabled, or if one is asserted
     /// (datasheet, section 10.2.4.1).
     pub(super) fn read_causes(&mut self, cx: &mut PciCx<'_>) -> u32 {
         let asserted = self.causes & self.mask != 0;
-        let mut value = self.causes;
-        if asserted {
-            value |= cause::ASSERTED;
-        }
+        let value = self.shown_causes();
         if asserted || self.mask == 0 {
             self.causes = 0;
         }

@@ -112,6 +112,8 @@ impl ConfigSpace {
     pub fn bridge(identity: Identity, express: bool) -> Self {
         let mut config = Self::new(identity, express);
         config.put(reg::HEADER_TYPE, &[HEADER_BRIDGE]);
+        let commands = command::WRITABLE | command::PARITY;
+        config.allow(reg::COMMAND, &commands.to_le_bytes());
         for offset in [
             bridge::PRIMARY,
             bridge::SECONDARY,

@@ -95,8 +95,8 @@ pub mod command {
     pub const SERR: u16 = 1 << 8;
     /// Keeps the interrupt pin quiet.
     pub const INTX_DISABLE: u16 = 1 << 10;
-    /// What software can write.
-    pub const WRITABLE: u16 = IO | MEMORY | MASTER | PARITY | SERR | INTX_DISABLE;
+    /// What software can write; bridges have [`PARITY`], too.
+    pub const WRITABLE: u16 = IO | MEMORY | MASTER | SERR | INTX_DISABLE;
 }
 
 /// Bits of the status register.

@@ -20,8 +20,12 @@ mod header {
 
 /// Where the accesses of a test go.
 const TARGET: u32 = 0x800;
-/// What they write.
+/// What they write, and what those write whose data do not matter.
 const DATA: u8 = 0xfa;
+/// The latter.
+const ANY_DATA: u8 = 0xce;
+/// The test in which any data do.
+const WILDCARD: u8 = 1;
 /// Tests by BAR, memory first. Without an accelerator in the host's kernel all are plain accesses.
 const TESTS: [[&str; 3]; 2] = [
     [
@@ -35,6 +39,20 @@ const TESTS: [[&str; 3]; 2] = [
         "portio-datamatch-eventfd",
     ],
 ];
+
+/// Where the accesses of a test go: each has a byte of its own.
+fn target(bar: usize, test: u8) -> u32 {
+    let first = if bar == 0 { TARGET } else { 0x80 };
+    first + u32::from(test)
+}
+
+/// What the accesses of a test write.
+fn data(test: u8) -> u8 {
+    match test {
+        WILDCARD => ANY_DATA,
+        _ => DATA,
+    }
+}
 
 /// The device.
 #[derive(Debug, Default)]
@@ -69,14 +87,14 @@ impl PciDevice for TestDevice {
         let Some(name) = TESTS[bar].get(usize::from(*test)) else {
             return 0;
         };
-        let target = if bar == 0 { TARGET } else { 0x80 };
+        let target = target(bar, *test);
         let byte = |at: u64| -> u8 {
             let part = |value: u32, start: u64| value.to_le_bytes()[(at - start) as usize & 3];
             match at {
                 header::TEST => *test,
                 header::WIDTH => 1,
                 header::OFFSET..header::DATA => part(target, header::OFFSET),
-                header::DATA => DATA,
+                header::DATA => data(*test),
                 header::COUNT..header::NAME => part(*count, header::COUNT),
                 header::NAME..header::NAME_END => {
                     let index = (at - header::NAME) as usize;
@@ -92,14 +110,14 @@ impl PciDevice for TestDevice {
         let Some((test, count)) = self.selected.get_mut(bar) else {
             return;
         };
-        let target = if bar == 0 { TARGET } else { 0x80 };
+        let number = test.unwrap_or(0);
         if offset == header::TEST {
             let number = value as u8;
             *test = (usize::from(number) < TESTS[bar].len()).then_some(number);
             *count = 0;
-        } else if offset == u64::from(target)
+        } else if offset == u64::from(target(bar, number))
             && bytes == 1
-            && value == DATA.into()
+            && value == data(number).into()
             && test.is_some()
         {
             *count = count.wrapping_add(1);

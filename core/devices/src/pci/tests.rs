@@ -163,7 +163,7 @@ fn base_addresses_are_measured_and_moved() {
     let both = command::MEMORY | command::IO;
     set_config(&mut bed, 0, 1, reg::COMMAND, 2, both.into());
     write(&mut bed, region::IO, 0x4000, 1, 1);
-    assert_eq!(read(&mut bed, region::IO, 0x4008, 1), 0xfa);
+    assert_eq!(read(&mut bed, region::IO, 0x4008, 1), 0xce);
     // Moved, it answers at the new place only.
     set_config(&mut bed, 0, 1, bar, 4, 0x2000_0000);
     assert_eq!(read(&mut bed, region::MEMORY, at, 1), 0xff);

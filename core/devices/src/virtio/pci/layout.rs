@@ -49,7 +49,9 @@ impl Layout {
         if self.legacy {
             config.add_bar(bar::LEGACY, BarKind::Io, self.legacy_len);
         }
-        config.add_bar(bar::MSIX, BarKind::Memory32, 0x1000);
+        if self.vectors > 0 {
+            config.add_bar(bar::MSIX, BarKind::Memory32, 0x1000);
+        }
         config.add_bar(bar::MODERN, BarKind::Memory64Prefetchable, part::END);
         for (kind, offset) in [
             (part::TYPE_COMMON, part::COMMON),
@@ -70,7 +72,9 @@ impl Layout {
         config.allow(window + WINDOW_BAR, &[0xff]);
         config.allow(window + WINDOW_OFFSET, &[0xff; 12]);
         at += LONG_PART;
-        config.add_msix(at, self.vectors, bar::MSIX as u8, 0, 0x800);
+        if self.vectors > 0 {
+            config.add_msix(at, self.vectors, bar::MSIX as u8, 0, 0x800);
+        }
         (config, window)
     }
 

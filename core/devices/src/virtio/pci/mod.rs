@@ -11,7 +11,7 @@ mod tests;
 use ferrite_machine::{Dma, VirtualTime};
 use ferrite_ram::GuestPhys;
 
-use self::spec::{MODELS, Model, NO_VECTOR, bar, common, legacy as old, part};
+use self::spec::{MODELS, Model, NO_VECTOR, Vectors, bar, common, legacy as old, part};
 use super::device::{Signals, VirtioDevice};
 use super::transport::Transport;
 use crate::pci::{BusKind, ConfigSpace, PciCx, PciDevice};
@@ -61,7 +61,10 @@ impl VirtioPci {
             .find(|model| model.device_type == device.device_type())?;
         let transport = Transport::new(device, false);
         let queues = transport.queue_count();
-        let vectors = model.extra_vectors.map_or(2, |extra| queues as u16 + extra);
+        let vectors = match model.vectors {
+            Vectors::PerQueue(extra) => queues as u16 + extra,
+            Vectors::Fixed(count) => count,
+        };
         Some(Self {
             model,
             vectors,
@@ -200,7 +203,7 @@ impl VirtioPci {
             common::QUEUE_SIZE => queue.map_or(0, |q| q.size().into()),
             common::QUEUE_VECTOR => self.queue_vector().into(),
             common::QUEUE_ENABLE => queue.map_or(0, |q| q.ready().into()),
-            common::QUEUE_NOTIFY_OFF => queue.map_or(0, |_| self.selectors.queue.into()),
+            common::QUEUE_NOTIFY_OFF => self.selectors.queue.into(),
             common::QUEUE_AREAS..common::QUEUE_AREAS_END => {
                 let (area, shift) = area(offset);
                 queue.map_or(0, |q| (q.areas()[area].0 >> shift) as u32)

@@ -17,8 +17,17 @@ pub struct Model {
     pub transitional: u16,
     /// Class code.
     pub class: u32,
-    /// MSI-X vectors beside one per queue; `None` for two in all.
-    pub extra_vectors: Option<u16>,
+    /// MSI-X vectors.
+    pub vectors: Vectors,
+}
+
+/// How many MSI-X vectors a device has.
+#[derive(Clone, Copy, Debug)]
+pub enum Vectors {
+    /// One per queue, and so many more.
+    PerQueue(u16),
+    /// So many; none at all for zero.
+    Fixed(u16),
 }
 
 /// Every device that can sit on PCI (transitional IDs: the spec, section 4.1.2.1).
@@ -28,49 +37,49 @@ pub const MODELS: &[Model] = &[
         kind: "virtio-net-pci",
         transitional: 0x1000,
         class: 0x02_0000,
-        extra_vectors: Some(1),
+        vectors: Vectors::PerQueue(1),
     },
     Model {
         device_type: device_type::BLOCK,
         kind: "virtio-blk-pci",
         transitional: 0x1001,
         class: 0x01_0000,
-        extra_vectors: Some(1),
+        vectors: Vectors::PerQueue(1),
     },
     Model {
         device_type: device_type::CONSOLE,
         kind: "virtio-serial-pci",
         transitional: 0x1003,
         class: 0x07_8000,
-        extra_vectors: None,
+        vectors: Vectors::Fixed(2),
     },
     Model {
         device_type: device_type::ENTROPY,
         kind: "virtio-rng-pci",
         transitional: 0x1005,
         class: 0x00_ff00,
-        extra_vectors: Some(1),
+        vectors: Vectors::PerQueue(1),
     },
     Model {
         device_type: device_type::BALLOON,
         kind: "virtio-balloon-pci",
         transitional: 0x1002,
         class: 0x00_ff00,
-        extra_vectors: None,
+        vectors: Vectors::Fixed(0),
     },
     Model {
         device_type: device_type::SCSI,
         kind: "virtio-scsi-pci",
         transitional: 0x1004,
         class: 0x01_0000,
-        extra_vectors: Some(1),
+        vectors: Vectors::PerQueue(1),
     },
     Model {
         device_type: device_type::P9,
         kind: "virtio-9p-pci",
         transitional: 0x1009,
         class: 0x00_0200,
-        extra_vectors: Some(1),
+        vectors: Vectors::PerQueue(1),
     },
 ];
 
