@@ -51,10 +51,30 @@ points! {
     TbInvalidate "tb_invalidate" true;
     /// An interrupt line of a device changed.
     GicSetIrq "gic_set_irq" false;
-    /// A processor read a register of the interrupt controller.
-    GicRead "gic_read" true;
-    /// A processor wrote a register of the interrupt controller.
-    GicWrite "gic_write" true;
+    /// The distributor's registers (GICv2).
+    GicDistRead "gic_dist_read" false;
+    /// The distributor's registers (GICv2).
+    GicDistWrite "gic_dist_write" false;
+    /// The CPU interface's registers (GICv2).
+    GicCpuRead "gic_cpu_read" true;
+    /// The CPU interface's registers (GICv2).
+    GicCpuWrite "gic_cpu_write" true;
+    /// The distributor's registers (GICv3).
+    Gicv3DistRead "gicv3_dist_read" false;
+    /// The distributor's registers (GICv3).
+    Gicv3DistWrite "gicv3_dist_write" false;
+    /// A redistributor's registers.
+    Gicv3RedistRead "gicv3_redist_read" false;
+    /// A redistributor's registers.
+    Gicv3RedistWrite "gicv3_redist_write" false;
+    /// The interrupt translation service's registers.
+    ItsRead "gicv3_its_read" false;
+    /// The interrupt translation service's registers.
+    ItsWrite "gicv3_its_write" false;
+    /// Registers of another part of the interrupt controller.
+    GicRead "gic_read" false;
+    /// Registers of another part of the interrupt controller.
+    GicWrite "gic_write" false;
     /// A processor read a register of a device.
     DeviceRead "memory_region_ops_read" true;
     /// A processor wrote a register of a device.
@@ -87,6 +107,20 @@ points! {
     OtherRead "device_read" false;
     /// A device's registers that has no points of its own.
     OtherWrite "device_write" false;
+    /// A driver told a virtio device of new buffers.
+    VirtioQueueNotify "virtio_queue_notify" false;
+    /// A driver set a virtio device's status.
+    VirtioSetStatus "virtio_set_status" false;
+    /// A disk of virtio is to be read.
+    VirtioBlkRead "virtio_blk_handle_read" false;
+    /// A disk of virtio is to be written.
+    VirtioBlkWrite "virtio_blk_handle_write" false;
+    /// A request to a disk of virtio is answered.
+    VirtioBlkComplete "virtio_blk_req_complete" false;
+    /// A driver asked for random bytes.
+    VirtioRngPopped "virtio_rng_popped" false;
+    /// A driver got random bytes.
+    VirtioRngPushed "virtio_rng_pushed" false;
     /// A virtio device took a chain of buffers.
     VirtqueuePop "virtqueue_pop" false;
     /// A virtio device handed a chain of buffers back.
@@ -152,6 +186,21 @@ impl Point {
             "e1000e" => (Self::E1000eRead, Self::E1000eWrite),
             _ if kind.starts_with("virtio-") => (Self::VirtioPciRead, Self::VirtioPciWrite),
             _ => (Self::PciRead, Self::PciWrite),
+        }
+    }
+
+    /// The points for reads and writes of a part of the interrupt controller, by its region's name.
+    #[must_use]
+    pub fn of_gic(region: &str) -> (Self, Self) {
+        match region {
+            "gic_dist" => (Self::GicDistRead, Self::GicDistWrite),
+            "gic_cpu" => (Self::GicCpuRead, Self::GicCpuWrite),
+            "gicv3_dist" => (Self::Gicv3DistRead, Self::Gicv3DistWrite),
+            "gits" => (Self::ItsRead, Self::ItsWrite),
+            _ if region.starts_with("gicv3_redist") => {
+                (Self::Gicv3RedistRead, Self::Gicv3RedistWrite)
+            }
+            _ => (Self::GicRead, Self::GicWrite),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The entropy device (the spec, section 5.4): fills each buffer with random bytes.
 
 use ferrite_machine::backend::RandomSource;
+use ferrite_machine::trace::Point;
 
 use super::device::{VirtioCx, VirtioDevice};
 use super::queue::Chain;
@@ -30,6 +31,9 @@ impl VirtioRng {
             let Some(chain) = self.held.take().or_else(|| cx.pop(0)) else {
                 return;
             };
+            cx.dma.trace().tell(Point::VirtioRngPopped, || {
+                format!("room {}", chain.writable_len())
+            });
             let mut bytes = vec![0; chain.writable_len().min(MAX_BYTES) as usize];
             if self.source.fill(&mut bytes).is_err() {
                 self.held = Some(chain);
@@ -38,6 +42,9 @@ impl VirtioRng {
             let Some(written) = cx.write(&chain, 0, &bytes) else {
                 return;
             };
+            cx.dma
+                .trace()
+                .tell(Point::VirtioRngPushed, || format!("len {written}"));
             cx.push(0, chain, written as u64);
         }
         cx.again();

@@ -117,7 +117,10 @@ impl Transport {
 
     /// The driver writes the device status: zero resets, `FEATURES_OK` stays clear if the device
     /// cannot work with what the driver chose.
-    pub fn set_status(&mut self, value: u8) {
+    pub fn set_status(&mut self, dma: &Dma, value: u8) {
+        dma.trace().tell(Point::VirtioSetStatus, || {
+            format!("{} val {value}", self.device.name())
+        });
         if value == 0 {
             self.reset();
             return;
@@ -243,6 +246,9 @@ impl Transport {
         if queue >= self.queues.len() {
             return Signals::default();
         }
+        dma.trace().tell(Point::VirtioQueueNotify, || {
+            format!("{} queue {queue}", self.device.name())
+        });
         self.call(now, dma, |device, cx| device.notify(cx, queue))
     }
 

@@ -85,7 +85,7 @@ impl Board {
             return;
         }
         let (read, written) = match device {
-            GIC => (Point::GicRead, Point::GicWrite),
+            GIC => Point::of_gic(name),
             id => Point::of_device(self.kind_of(id)),
         };
         let own = if write { written } else { read };

@@ -12,6 +12,7 @@ mod pci;
 mod primecell;
 mod script;
 mod tool;
+mod trace;
 mod virtio;
 
 use std::path::Path;

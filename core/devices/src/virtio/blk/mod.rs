@@ -11,6 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use ferrite_machine::backend::{BlockBackend, BlockDone, BlockRequest};
+use ferrite_machine::trace::Point;
 
 use self::spec::{
     CONFIG_WRITEBACK, HEADER_BYTES, ID_BYTES, SECTOR, SEGMENT_BYTES, SEGMENT_UNMAP, Status,
@@ -285,6 +286,15 @@ impl VirtioBlk {
     fn submit(&mut self, cx: &mut VirtioCx<'_>, mut job: Job) {
         let offset = job.offset + job.done;
         let left = job.total - job.done;
+        let point = match job.kind {
+            Kind::Read => Some(Point::VirtioBlkRead),
+            Kind::Write => Some(Point::VirtioBlkWrite),
+            _ => None,
+        };
+        if let Some(point) = point {
+            let text = || format!("offset {offset} bytes {left}");
+            cx.dma.trace().tell(point, text);
+        }
         job.chunk = left.min(CHUNK);
         // At most `CHUNK`.
         let len = job.chunk as usize;
@@ -373,8 +383,11 @@ impl Job {
 /// Writes the status byte, the last of the request, and hands the request back. All of its writable
 /// bytes count as written, since the last one is.
 fn complete(cx: &mut VirtioCx<'_>, chain: Chain, status: Status) {
-    let len = chain.writable_len();
-    if cx.write(&chain, len - 1, &[status as u8]).is_some() {
+    let (len, status) = (chain.writable_len(), status as u8);
+    cx.dma
+        .trace()
+        .tell(Point::VirtioBlkComplete, || format!("status {status}"));
+    if cx.write(&chain, len - 1, &[status]).is_some() {
         cx.push(0, chain, len);
     }
 }

@@ -199,7 +199,7 @@ impl VirtioMmio {
         let Some(t) = &mut self.slot else {
             return;
         };
-        t.set_status(value);
+        t.set_status(cx.dma, value);
         if value == 0 {
             // The selectors stay: Linux sets the legacy page size before it resets the device.
             cx.set_timer(None);

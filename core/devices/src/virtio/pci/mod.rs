@@ -158,7 +158,7 @@ impl VirtioPci {
             self.reset_device(cx);
             return;
         }
-        self.transport.set_status(value);
+        self.transport.set_status(cx.dma, value);
         // What the host had to tell before the driver was there.
         self.run(cx, Transport::poll);
     }

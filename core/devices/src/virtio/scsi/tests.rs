@@ -97,6 +97,7 @@ fn a_command_is_told_of() {
     // INQUIRY
     send(&mut guest, DISK, &[0x12, 0, 0, 0, 36, 0], &[], 36);
     let expected = [
+        "virtio_queue_notify virtio-scsi queue 2",
         "virtqueue_pop virtio-scsi queue 2 head 2 out 51 in 144",
         "scsi_req_parsed target 0 lun 0 command 0x12",
         "virtqueue_fill virtio-scsi queue 2 head 2 len 144",
