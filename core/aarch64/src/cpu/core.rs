@@ -140,16 +140,21 @@ impl CpuCore {
         self.key = key::pack(&self.context(block));
     }
 
+    /// Whether CPACR_EL1.FPEN makes floating-point instructions trap at this exception level.
+    pub(super) fn traps_float(&self, block: &VcpuBlock) -> bool {
+        let fpen = block.get(state::CPACR_EL1.0) >> 20 & 3;
+        fpen & 1 == 0 || fpen == 1 && self.pstate.el == 0
+    }
+
     /// What translations depend on, apart from software step.
     fn context(&self, block: &VcpuBlock) -> Context {
         let control = block.get(state::SCTLR_EL1.0);
         let set = |bit| control & bit != 0;
         let user = self.pstate.el == 0;
-        let fpen = block.get(state::CPACR_EL1.0) >> 20 & 3;
         Context {
             el: self.pstate.el,
             features: self.features,
-            fp_trap: (fpen & 1 == 0 || fpen == 1 && user).then_some(1),
+            fp_trap: self.traps_float(block).then_some(1),
             // With translation off every access is to Device memory, which faults unaligned.
             align_check: set(sctlr::A) || !set(sctlr::M),
             sp_check: set(if user { sctlr::SA0 } else { sctlr::SA }),

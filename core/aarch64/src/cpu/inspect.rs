@@ -6,6 +6,7 @@ use ferrite_ram::{GuestPhys, PAGE_SIZE};
 use super::{Cpu, CpuEnv};
 use crate::exception::HIGHEST_EL;
 use crate::features::Features;
+use crate::mmu::mapped::{Mapped, TooMany};
 use crate::mmu::regime::Regime;
 use crate::model::Model;
 use crate::platform::{PhysPage, Platform};
@@ -68,6 +69,14 @@ impl Cpu {
         if n < 32 {
             self.block.set_vector(state::v(n).0, value);
         }
+    }
+
+    /// FPCR and FPSR; nothing while floating-point instructions trap (CPACR_EL1.FPEN).
+    #[must_use]
+    pub fn float_control(&self) -> Option<(u64, u64)> {
+        let register = |slot: ferrite_ir::Global| self.block.get(slot.0);
+        let usable = !self.core.traps_float(&self.block);
+        usable.then(|| (register(state::FPCR), register(state::FPSR)))
     }
 
     /// PSTATE in the layout of SPSR_ELx.
@@ -168,6 +177,15 @@ impl Cpu {
     pub fn translate_for_debug(&self, platform: &dyn Platform, va: u64) -> Option<GuestPhys> {
         let mapping = self.core.mmu.peek(&self.block, platform, va).ok()?;
         Some(GuestPhys(mapping.page | (va % PAGE_SIZE)))
+    }
+
+    /// Adds everything that this CPU's translation tables map now, which is nothing while translation
+    /// is off, and nothing new if they were listed for another CPU. No side effects.
+    ///
+    /// # Errors
+    /// There is more than is listed.
+    pub fn list_mappings(&self, platform: &dyn Platform, into: &mut Mapped) -> Result<(), TooMany> {
+        self.core.mmu.list(&self.block, platform, into)
     }
 
     /// Reads guest-virtual memory (RAM and ROM only). Returns how many bytes there were.

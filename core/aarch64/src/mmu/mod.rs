@@ -7,6 +7,7 @@
 //! holds whole mappings, for devices and instruction fetches as well.
 
 pub mod fault;
+pub mod mapped;
 pub mod regime;
 pub mod spaces;
 pub mod walk;
@@ -27,6 +28,7 @@ use crate::state;
 use fault::{Fault, FaultKind};
 use filter::PageFilter;
 use large::LargePages;
+use mapped::{Listing, Mapped, TooMany};
 use physical::PhysicalPages;
 use regime::{Controls, Regime};
 use spaces::{Rights, Space, Spaces};
@@ -419,6 +421,33 @@ impl Mmu {
         })
     }
 
+    /// Adds everything that the tables of the EL1&0 regime map, the low half first, but for tables
+    /// that were followed before. Nothing if translation is off. Changes nothing of the CPU.
+    ///
+    /// # Errors
+    /// There is more than is listed.
+    pub fn list(
+        &self,
+        block: &VcpuBlock,
+        platform: &dyn Platform,
+        into: &mut Mapped,
+    ) -> Result<(), TooMany> {
+        if !self.regime.enabled {
+            return Ok(());
+        }
+        for (high, ttbr) in Bases::of(block).table.into_iter().enumerate() {
+            if into.is_new(ttbr, self.controls.tcr, high) {
+                let mut listing = Listing {
+                    regime: &self.regime,
+                    read: &mut |at| read_table(platform, at, platform.page(GuestPhys(at))),
+                    into,
+                };
+                listing.half(high, ttbr)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the physical page of `at` leads to.
     pub fn physical(&mut self, platform: &dyn Platform, at: GuestPhys) -> PhysPage {
         self.physical.page(platform, at)
@@ -493,13 +522,18 @@ fn walk_tables(
     page: &mut dyn FnMut(GuestPhys) -> PhysPage,
 ) -> Result<Mapping, Fault> {
     let ttbr = Bases::of(block).table[Regime::half_of(va)];
-    let mut read = |at: u64| match page(GuestPhys(at)) {
+    let mut read = |at: u64| read_table(platform, at, page(GuestPhys(at)));
+    walk::walk(regime, va, ttbr, &mut read)
+}
+
+/// Reads the descriptor at the physical address `at`, whose page is `page`.
+fn read_table(platform: &dyn Platform, at: u64, page: PhysPage) -> Option<u64> {
+    match page {
         PhysPage::Ram { at: ram, .. } => {
             let place = ram.page().offset(at % PAGE_SIZE);
             platform.ram().load::<u64>(place)
         }
         // No device is read by a walk.
         PhysPage::Device => None,
-    };
-    walk::walk(regime, va, ttbr, &mut read)
+    }
 }

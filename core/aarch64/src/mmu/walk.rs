@@ -1,7 +1,7 @@
 //! The stage 1 translation table walk (Arm ARM D8).
 
 use super::fault::{Fault, FaultKind};
-use super::regime::Regime;
+use super::regime::{Half, Regime};
 
 bitflags::bitflags! {
     /// Who may do what with a page. Privileged reads are always possible.
@@ -82,34 +82,26 @@ pub fn walk(regime: &Regime, va: u64, ttbr: u64, read: ReadTable<'_>) -> Result<
     if half.walks_disabled || !in_range(va, half.va_bits, half.top_byte_ignored) {
         return fault(FaultKind::Translation, 0);
     }
-    let stride = half.granule - 3;
-    let mut level = 4 - (half.va_bits - half.granule).div_ceil(stride);
-    let outside = |address: u64| address >> regime.pa_bits != 0;
-    // Bits that the first look-up resolves; the table is that much smaller than a granule.
-    let first_bits = half.va_bits - (half.granule + stride * (3 - level));
-    let mut table = ttbr & 0x0000_ffff_ffff_fffe & !((8 << first_bits) - 1);
-    if outside(table) {
+    let Start {
+        mut table,
+        mut level,
+        mut index_bits,
+    } = start(half, ttbr);
+    if outside(regime, table) {
         return fault(FaultKind::AddressSize, 0);
     }
-    let mut index_bits = first_bits;
     let mut limits = 0;
     loop {
-        let shift = half.granule + stride * (3 - level);
+        let shift = shift_of(half, level);
         let index = va >> shift & ((1 << index_bits) - 1);
         let Some(entry) = read(table + index * 8) else {
             return fault(FaultKind::ExternalOnWalk, level);
         };
-        let entry = if regime.big_endian {
-            entry.swap_bytes()
-        } else {
-            entry
-        };
-        let leaf = level == 3 || entry & d::TABLE_OR_PAGE == 0;
-        if entry & d::VALID == 0 || leaf && !leaf_allowed(entry, level, half.granule) {
+        let entry = in_order(regime, entry);
+        let Some((leaf, address)) = target(half, entry, level) else {
             return fault(FaultKind::Translation, level);
-        }
-        let address = entry & d::ADDRESS & !((1 << half.granule) - 1);
-        if outside(address) {
+        };
+        if outside(regime, address) {
             return fault(FaultKind::AddressSize, level);
         }
         if leaf {
@@ -120,9 +112,62 @@ pub fn walk(regime: &Regime, va: u64, ttbr: u64, read: ReadTable<'_>) -> Result<
             limits |= table_limits(entry);
         }
         table = address;
-        index_bits = stride;
+        index_bits = half.granule - 3;
         level += 1;
     }
+}
+
+/// Where the walks of one half begin.
+pub(super) struct Start {
+    /// Address of the first table.
+    pub table: u64,
+    /// Its level.
+    pub level: u32,
+    /// Bits that the first look-up resolves; the table is that much smaller than a granule.
+    pub index_bits: u32,
+}
+
+/// Where walks from `ttbr` begin.
+pub(super) const fn start(half: &Half, ttbr: u64) -> Start {
+    let stride = half.granule - 3;
+    let level = 4 - (half.va_bits - half.granule).div_ceil(stride);
+    let index_bits = half.va_bits - shift_of(half, level);
+    let table = ttbr & 0x0000_ffff_ffff_fffe & !((8 << index_bits) - 1);
+    Start {
+        table,
+        level,
+        index_bits,
+    }
+}
+
+/// The lowest bit of an address that a look-up at `level` resolves.
+pub(super) const fn shift_of(half: &Half, level: u32) -> u32 {
+    half.granule + (half.granule - 3) * (3 - level)
+}
+
+/// A descriptor as it was read, in the order that the guest wrote it.
+pub(super) const fn in_order(regime: &Regime, entry: u64) -> u64 {
+    if regime.big_endian {
+        entry.swap_bytes()
+    } else {
+        entry
+    }
+}
+
+/// Whether a descriptor is a page or block, and the address in it; nothing if it is invalid. The
+/// address of a block may have bits below its size set, which mean nothing.
+pub(super) const fn target(half: &Half, entry: u64, level: u32) -> Option<(bool, u64)> {
+    let leaf = level == 3 || entry & d::TABLE_OR_PAGE == 0;
+    if entry & d::VALID == 0 || leaf && !leaf_allowed(entry, level, half.granule) {
+        return None;
+    }
+    let address = entry & d::ADDRESS & !((1 << half.granule) - 1);
+    Some((leaf, address))
+}
+
+/// Whether an address has more bits than addresses have.
+pub(super) const fn outside(regime: &Regime, address: u64) -> bool {
+    address >> regime.pa_bits != 0
 }
 
 /// With translation off: virtual is physical, Device-nGnRnE, no protection.

@@ -8,26 +8,26 @@ use crate::mmu::walk::{self, Mapping};
 use crate::mmu::{Access, Kind};
 
 /// xorshift64*.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
-    fn chance(&mut self, n: u64) -> bool {
+    pub fn chance(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }
 
-fn setup(random: &mut Random) -> Setup {
+pub fn setup(random: &mut Random) -> Setup {
     Setup {
         granule_kib: [4, 16, 64][random.below(3) as usize],
         tsz: 16 + random.below(24),
@@ -40,7 +40,7 @@ fn setup(random: &mut Random) -> Setup {
     }
 }
 
-fn controls(setup: &Setup) -> Controls {
+pub fn controls(setup: &Setup) -> Controls {
     let ips = [32, 36, 40, 42, 44, 48]
         .iter()
         .position(|&bits| bits == setup.pa_bits)
@@ -65,7 +65,7 @@ fn controls(setup: &Setup) -> Controls {
 }
 
 /// A descriptor that is likely to lead on.
-fn entry(random: &mut Random, setup: &Setup) -> u64 {
+pub fn entry(random: &mut Random, setup: &Setup) -> u64 {
     let mut entry = random.next();
     entry = match random.below(16) {
         0 => entry & !1,
