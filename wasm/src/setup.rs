@@ -171,6 +171,7 @@ impl Setup {
         let line = &self.line;
         let mut config = MachineConfig {
             cpu: line.machine.cpu.clone(),
+            cpu_properties: line.machine.cpu_properties.clone(),
             cpus: line.machine.cpus,
             ram: line.machine.ram,
             gic: line.machine.gic,

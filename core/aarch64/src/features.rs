@@ -32,5 +32,7 @@ bitflags::bitflags! {
         const ASID16 = 1 << 12;
         /// FEAT_E0PD: EL0 kept out of one half of the address space without a look-up.
         const E0PD = 1 << 13;
+        /// FEAT_PMUv3: the performance monitor.
+        const PMU = 1 << 14;
     }
 }

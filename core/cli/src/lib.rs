@@ -51,6 +51,9 @@ pub enum CliError {
     /// A property that cannot be set globally.
     #[error("-global {0}: only virtio-mmio.force-legacy=on|off is supported")]
     UnknownGlobal(String),
+    /// A property of CPUs that is not written as one.
+    #[error("-cpu: {0}")]
+    Cpu(String),
     /// A wrong number of CPUs.
     #[error("-smp {0}: {1}")]
     Smp(String, String),

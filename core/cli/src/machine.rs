@@ -51,6 +51,8 @@ pub struct MachineOptions {
     pub its: bool,
     /// CPU model.
     pub cpu: String,
+    /// Its properties, and whether they are on.
+    pub cpu_properties: Vec<(String, bool)>,
     /// CPUs at start.
     pub cpus: usize,
     /// How they are arranged.
@@ -105,6 +107,7 @@ impl Default for MachineOptions {
             gic: GicVersion::V2,
             its: true,
             cpu: "max".into(),
+            cpu_properties: Vec::new(),
             cpus: 1,
             topology: Topology::default(),
             none: false,
@@ -203,11 +206,29 @@ impl MachineOptions {
         Ok(kv.finish()?)
     }
 
-    /// `-cpu`. Properties are not supported.
+    /// `-cpu`. Each model has properties of its own: whoever makes the CPU knows them.
     pub fn cpu(&mut self, text: &str) -> Result<(), CliError> {
-        let mut kv = KeyVal::parse("cpu", text, "model")?;
-        self.cpu = kv.require("model")?;
-        Ok(kv.finish()?)
+        let mut parts = text.split(',');
+        self.cpu = parts.next().unwrap_or_default().to_owned();
+        let mut properties = Vec::new();
+        for part in parts {
+            let Some((name, value)) = part.split_once('=') else {
+                return Err(CliError::Cpu(format!(
+                    "Expected key=value format, found {part}."
+                )));
+            };
+            let on = match value {
+                "on" | "yes" | "true" | "y" => true,
+                "off" | "no" | "false" | "n" => false,
+                _ => {
+                    let words = format!("Parameter '{name}' expects 'on' or 'off'");
+                    return Err(CliError::Cpu(words));
+                }
+            };
+            properties.push((name.to_owned(), on));
+        }
+        self.cpu_properties = properties;
+        Ok(())
     }
 
     /// `-smp`.

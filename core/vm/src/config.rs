@@ -20,6 +20,8 @@ pub const GICV3_MAX_CPUS: usize = 123;
 pub struct MachineConfig {
     /// CPU model, by its QEMU name.
     pub cpu: String,
+    /// Its properties, and whether they are on.
+    pub cpu_properties: Vec<(String, bool)>,
     /// Number of CPUs.
     pub cpus: usize,
     /// Bytes of RAM.
@@ -98,6 +100,9 @@ pub enum BuildError {
     /// An unknown CPU model.
     #[error("unable to find CPU model '{0}': use cortex-a53, cortex-a57, cortex-a72 or max")]
     Model(String),
+    /// A property of the CPU that cannot be so.
+    #[error(transparent)]
+    CpuProperty(#[from] ferrite_aarch64::model::PropertyError),
     /// RAM of no size, or more than the map holds.
     #[error("cannot give the machine {bytes} bytes of RAM: the board takes from 1 MiB to 255 GiB")]
     Ram {
@@ -146,7 +151,7 @@ impl BuildError {
         use crate::boot::BootError;
         Some(match self {
             Self::Cpus { .. } => "smp",
-            Self::Model(_) => "cpu",
+            Self::Model(_) | Self::CpuProperty(_) => "cpu",
             Self::Ram { .. } | Self::Alloc(_) => "m",
             Self::FirmwareSize { .. } => "bios",
             Self::Boot(error) => match error {

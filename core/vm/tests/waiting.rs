@@ -35,6 +35,7 @@ impl HostClock for Clock {
 fn machine(code: &[u32], clock: &Clock) -> Vm {
     let config = MachineConfig {
         cpu: "max".into(),
+        cpu_properties: Vec::new(),
         cpus: 1,
         ram: 2 << 20,
         gic: GicVersion::V3,

@@ -206,6 +206,7 @@ pub fn machine(
     let mut disks = Disks::open(line, &trace, waker)?;
     let mut config = MachineConfig {
         cpu: line.machine.cpu.clone(),
+        cpu_properties: line.machine.cpu_properties.clone(),
         cpus: line.machine.cpus,
         ram: memory::size(line)?,
         gic: line.machine.gic,

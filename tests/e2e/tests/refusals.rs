@@ -48,6 +48,7 @@ fn options() {
         ("-M virt,gic-version=9", ["gic-version", "9"]),
         ("-M virt -cpu nonsense", ["-cpu nonsense", "CPU model"]),
         ("-M virt -cpu max,nonsense=on", ["-cpu", "nonsense"]),
+        ("-M virt -cpu max,sve=on", ["-cpu", "'sve' feature"]),
         ("-M virt -smp 0", ["-smp 0", "greater than zero"]),
         ("-M virt -smp nonsense", ["-smp", "nonsense"]),
         ("-M virt,gic-version=2 -smp 9", ["-smp 9", "8"]),

@@ -3,8 +3,12 @@
 //! Values describe what is implemented here, with the model's own numbers where they describe
 //! nothing else (MIDR, cache geometry). There is no EL2, no EL3 and no AArch32 at any level.
 
+mod property;
+
 use crate::debug::{BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS};
 use crate::features::Features;
+
+pub use property::PropertyError;
 
 /// One cache level's CCSIDR_EL1, by the value of CSSELR_EL1 that selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,8 @@ const COMMON: Features = Features::AES
     .union(Features::SHA1)
     .union(Features::SHA256)
     .union(Features::CRC32)
-    .union(Features::ASID16);
+    .union(Features::ASID16)
+    .union(Features::PMU);
 
 /// Level 1 data, level 1 instruction and level 2 cache, each by its KiB and ways, with lines of 64
 /// bytes.
@@ -169,10 +174,10 @@ pub const fn aa64pfr0(features: Features, gic: bool) -> u64 {
         | field(features, Features::CSV3, 60, 1)
 }
 
-/// ID_AA64DFR0_EL1: Armv8 debug, PMUv3.
+/// ID_AA64DFR0_EL1: Armv8 debug, and PMUv3 where it is there.
 #[must_use]
-pub const fn aa64dfr0() -> u64 {
-    0x6 | 1 << 8
+pub const fn aa64dfr0(features: Features) -> u64 {
+    0x6 | field(features, Features::PMU, 8, 1)
         | (BREAKPOINTS as u64 - 1) << 12
         | (WATCHPOINTS as u64 - 1) << 20
         | (CONTEXT_BREAKPOINTS as u64 - 1) << 28

@@ -24,6 +24,7 @@ pub struct BootSource {
     pub(super) gic: GicVersion,
     pub(super) its: bool,
     pub(super) cpu_compatible: String,
+    pub(super) pmu: bool,
     pub(super) affinity: Vec<u64>,
     pub(super) seed: [u8; 40],
     /// The unpacked kernel, when it is loaded directly.
@@ -70,7 +71,7 @@ impl BootSource {
                 ram: self.ram,
                 gic: self.gic,
                 its: self.its,
-                pmu: true,
+                pmu: self.pmu,
                 append,
                 placement,
                 seed: self.seed,

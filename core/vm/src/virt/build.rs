@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ferrite_aarch64::cpu::{Cpu, CpuConfig};
+use ferrite_aarch64::features::Features;
 use ferrite_aarch64::model::Model;
 use ferrite_devices::cfi_flash::CfiFlash;
 use ferrite_devices::gic::Gic;
@@ -81,6 +82,8 @@ impl Assembly {
 /// Builds the machine, stopped, in its state after power-on.
 pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, BuildError> {
     let model = check(&config)?;
+    let given = config.cpu_properties.iter();
+    let features = model.with_properties(given.map(|(name, on)| (name.as_str(), *on)))?;
     let ram = Arc::new(GuestRam::new(2 * map::FLASH.len + config.ram)?);
     let mut assembly = Assembly {
         map: AddressMap::default(),
@@ -119,7 +122,7 @@ pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, 
         config.virtio_legacy,
     )?;
 
-    let cpus = cpus(&config, model);
+    let cpus = cpus(&config, model, features);
     let affinity: Vec<u64> = cpus.iter().map(|cpu| cpu.mpidr() & AFFINITY_MASK).collect();
     let gic = match config.gic {
         GicVersion::V2 => Gic::V2(GicV2::new(config.cpus)),
@@ -139,7 +142,7 @@ pub fn build(mut config: MachineConfig, host: Box<dyn HostClock>) -> Result<Vm, 
         flash,
         pci,
     });
-    let boot = boot_source(config, model, affinity)?;
+    let boot = boot_source(config, model, features, affinity)?;
     Ok(Vm::assemble(cpus, board, boot)?)
 }
 
@@ -171,6 +174,7 @@ fn check(config: &MachineConfig) -> Result<&'static Model, BuildError> {
 fn boot_source(
     config: MachineConfig,
     model: &'static Model,
+    features: Features,
     affinity: Vec<u64>,
 ) -> Result<BootSource, BuildError> {
     let direct = config.firmware.is_none() && config.flash[0].is_none();
@@ -183,6 +187,7 @@ fn boot_source(
         gic: config.gic,
         its: config.its,
         cpu_compatible: compatible(model),
+        pmu: features.contains(Features::PMU),
         affinity,
         seed: config.seed,
         kernel,
@@ -193,12 +198,15 @@ fn boot_source(
 }
 
 /// The CPUs, in clusters as large as the GIC can address at once.
-fn cpus(config: &MachineConfig, model: &'static Model) -> Vec<Cpu> {
+fn cpus(config: &MachineConfig, model: &'static Model, features: Features) -> Vec<Cpu> {
     let (cluster, gic_registers) = match config.gic {
         GicVersion::V2 => (8, false),
         GicVersion::V3 => (16, true),
     };
-    let cpu = |n| Cpu::new(CpuConfig::new(n, model, cluster, gic_registers));
+    let cpu = |n| {
+        let config = CpuConfig::new(n, model, cluster, gic_registers);
+        Cpu::new(CpuConfig { features, ..config })
+    };
     (0..config.cpus).map(cpu).collect()
 }
 

@@ -36,6 +36,7 @@ fn machine() -> Vm {
     let code = program::PROGRAM.iter();
     let config = MachineConfig {
         cpu: "max".into(),
+        cpu_properties: Vec::new(),
         cpus: CPUS,
         ram: 2 << 20,
         gic: GicVersion::V3,

@@ -17,7 +17,9 @@ pub static ROWS: &[Row] = &[
     Row::fixed("ID_AA64PFR0_EL1", e(3, 0, 0, 4, 0), |c| {
         model::aa64pfr0(c.features, c.gic_registers)
     }),
-    Row::fixed("ID_AA64DFR0_EL1", e(3, 0, 0, 5, 0), |_| model::aa64dfr0()),
+    Row::fixed("ID_AA64DFR0_EL1", e(3, 0, 0, 5, 0), |core| {
+        model::aa64dfr0(core.features)
+    }),
     Row::fixed("ID_AA64ISAR0_EL1", e(3, 0, 0, 6, 0), |c| {
         model::aa64isar0(c.features)
     }),

@@ -4,10 +4,11 @@ use ferrite_ir::VcpuBlock;
 
 use super::e;
 use crate::cpu::{CpuCore, CpuEnv};
+use crate::features::Features;
 use crate::pmu::{COUNTERS, CYCLE_COUNTER, EVENT_COUNTERS, event};
 use crate::state;
 use crate::sysreg::Denied;
-use crate::sysreg::row::Row;
+use crate::sysreg::row::{Needs, Row};
 
 /// PMUSERENR_EL0 bits.
 mod user {
@@ -157,7 +158,17 @@ const fn event_type(name: &'static str, n: u16) -> Row {
 /// PMCEID0_EL0: the common events that are counted.
 const EVENTS: u64 = 1 << event::SW_INCR | 1 << event::INST_RETIRED | 1 << event::CPU_CYCLES;
 
-pub static ROWS: &[Row] = &[
+/// None of them is there without the performance monitor.
+const fn of_monitor<const N: usize>(mut rows: [Row; N]) -> [Row; N] {
+    let mut n = 0;
+    while n < N {
+        rows[n] = rows[n].needs(Needs::Feature(Features::PMU));
+        n += 1;
+    }
+    rows
+}
+
+pub static ROWS: &[Row] = &of_monitor([
     Row::live(
         "PMCR_EL0",
         e(3, 3, 9, 12, 0),
@@ -233,4 +244,4 @@ pub static ROWS: &[Row] = &[
     Row::live("PMCCFILTR_EL0", e(3, 3, 14, 15, 7), read_kind, write_kind)
         .ends()
         .el0(all),
-];
+]);
