@@ -191,6 +191,10 @@ impl Desk {
         };
         control.release_characters();
         self.monitors.hub.poll(&mut control);
+        if self.monitors.hub.has_requests() {
+            // More than are served at once: nobody else would say that they are there.
+            self.waker.wake();
+        }
         serve(
             &mut self.monitors.console,
             &mut self.monitors.humans,
