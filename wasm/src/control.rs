@@ -3,15 +3,16 @@
 use std::io;
 
 use ferrite_machine::trace::Trace;
-use ferrite_monitor::lifecycle;
 use ferrite_monitor::objects::{self, cpu_path};
+use ferrite_monitor::{lifecycle, memory, models};
 use ferrite_qmp::devices::DeviceControl;
 use ferrite_qmp::error::Error;
 use ferrite_qmp::qom::{Object, Type};
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BlockDeviceInfo, BlockInfo, BlockdevCacheInfo,
-    BlockdevDetectZeroesOptions, ChardevInfo, CpuInfoFast, CpuInstanceProperties, ImageInfo,
-    MachineInfo, Netdev, PciInfo, RunState, ShutdownCause, SysEmuTarget,
+    BlockdevDetectZeroesOptions, ChardevInfo, CpuDefinitionInfo, CpuInfoFast,
+    CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo, ImageInfo, MachineInfo, Netdev,
+    PciInfo, RunState, SetActionArguments, ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Events, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
@@ -131,6 +132,23 @@ impl VmControl for Control<'_> {
         self.vm.quit(lifecycle::cause(why));
     }
 
+    fn set_action(&mut self, actions: SetActionArguments) -> Result<(), Error> {
+        lifecycle::set_action(self.vm, &actions);
+        Ok(())
+    }
+
+    fn ram_ranges(&self) -> Vec<(u64, u64)> {
+        memory::ram_ranges(self.vm)
+    }
+
+    fn cpu_definitions(&self) -> Vec<CpuDefinitionInfo> {
+        models::definitions()
+    }
+
+    fn expand_cpu_model(&self, model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error> {
+        models::expand(model)
+    }
+
     fn inject_nmi(&mut self, _cpu: usize) -> Result<(), Error> {
         // As on QEMU's virt: the machine has no such interrupt.
         Err(Error::generic("machine does not provide NMIs"))
@@ -175,6 +193,11 @@ impl VmControl for Control<'_> {
         } else {
             Err(MemoryFault)
         }
+    }
+
+    fn translate(&mut self, cpu: usize, at: u64) -> Option<u64> {
+        let (cpu, board) = self.vm.cpu_and_board(cpu)?;
+        Some(cpu.translate_for_debug(board, at)?.0)
     }
 
     fn read_physical(&mut self, at: u64, into: &mut [u8]) -> Result<(), MemoryFault> {

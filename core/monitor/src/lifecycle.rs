@@ -1,7 +1,11 @@
 //! The machine's states, causes and events in the schema's words.
 
 use ferrite_qmp::Event;
-use ferrite_qmp::schema::{GuestPanicAction, RunState, ShutdownCause};
+use ferrite_qmp::schema::{
+    GuestPanicAction, PanicAction, RebootAction, RunState, SetActionArguments, ShutdownAction,
+    ShutdownCause,
+};
+use ferrite_vm::Vm;
 use ferrite_vm::machine::{self, Cause, PanicResult, VmEvent};
 
 /// A cause in the schema's words.
@@ -16,6 +20,27 @@ pub fn shutdown_cause(cause: Cause) -> ShutdownCause {
         Cause::GuestReset => ShutdownCause::GuestReset,
         Cause::GuestPanic => ShutdownCause::GuestPanic,
     }
+}
+
+/// What the machine is to do when it would end or start anew. There is no watchdog: that choice
+/// changes nothing.
+pub fn set_action(vm: &mut Vm, actions: &SetActionArguments) {
+    let mut policy = vm.policy();
+    if let Some(reboot) = actions.reboot {
+        policy.no_reboot = reboot == RebootAction::Shutdown;
+    }
+    if let Some(shutdown) = actions.shutdown {
+        policy.no_shutdown = shutdown == ShutdownAction::Pause;
+    }
+    if let Some(panic) = actions.panic {
+        policy.panic = match panic {
+            PanicAction::Pause => machine::PanicAction::Pause,
+            PanicAction::Shutdown => machine::PanicAction::Shutdown,
+            PanicAction::ExitFailure => machine::PanicAction::ExitFailure,
+            PanicAction::None => machine::PanicAction::None,
+        };
+    }
+    vm.set_policy(policy);
 }
 
 /// What a monitor's command is the cause of.

@@ -6,7 +6,7 @@ use std::io;
 use ferrite_machine::trace::Trace;
 use serde_json::Value;
 
-use crate::dump::{CpuState, DumpState};
+use crate::dump::{CpuState, DumpState, Mapping};
 
 use crate::devices::DeviceControl;
 use crate::error::Error;
@@ -77,6 +77,10 @@ pub trait VmControl {
 
     /// Reads memory through this processor's address translation, without side effects.
     fn read_virtual(&mut self, cpu: usize, at: u64, into: &mut [u8]) -> Result<(), MemoryFault>;
+    /// The guest-physical address that a guest-virtual one leads to on a processor now.
+    fn translate(&mut self, _cpu: usize, _at: u64) -> Option<u64> {
+        None
+    }
     /// Reads guest-physical memory, without side effects.
     fn read_physical(&mut self, at: u64, into: &mut [u8]) -> Result<(), MemoryFault>;
     /// The memory map in lines, as `info mtree` shows it, or as flat ranges.
@@ -151,6 +155,11 @@ pub trait VmControl {
     /// The registers of a processor that a dump has.
     fn cpu_state(&mut self, _cpu: usize) -> Option<CpuState> {
         None
+    }
+    /// What the guest's translation tables map now, on any of its processors; nothing while none of them
+    /// translates. Fails where there is more than can be listed.
+    fn mappings(&mut self) -> Result<Vec<Mapping>, Error> {
+        Ok(Vec::new())
     }
     /// What the guest's kernel wants readers of a dump to know: a whole ELF note, where it left one.
     fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {

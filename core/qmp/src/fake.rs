@@ -9,7 +9,7 @@ use ferrite_machine::clock::HostClock;
 use ferrite_machine::trace::Trace;
 
 use crate::control::{HostControl, MemoryFault, VmControl};
-use crate::dump::DumpState;
+use crate::dump::{DumpState, Mapping};
 use crate::error::Error;
 use crate::events::Events;
 use crate::jobs::Jobs;
@@ -73,6 +73,8 @@ pub struct FakeVm {
     pub ram: Vec<u8>,
     /// The ring buffer's bytes.
     pub ring: VecDeque<u8>,
+    /// What its tables map; `None` for more than can be listed.
+    pub mappings: Option<Vec<Mapping>>,
     /// What its kernel leaves for dumps.
     pub vmcoreinfo: Option<Vec<u8>>,
     /// What was written to files.
@@ -110,6 +112,7 @@ impl FakeVm {
             quit: None,
             ram: (0..8192u32).map(|i| (i * 7 + (i >> 8)) as u8).collect(),
             ring: VecDeque::new(),
+            mappings: Some(Vec::new()),
             vmcoreinfo: None,
             files: Files::default(),
             trace: Trace::default(),
@@ -244,6 +247,12 @@ impl VmControl for FakeVm {
         self.read_physical(at.wrapping_add(RAM_BASE * cpu as u64), into)
     }
 
+    fn translate(&mut self, cpu: usize, at: u64) -> Option<u64> {
+        let at = at.wrapping_add(RAM_BASE * cpu as u64);
+        let within = at.checked_sub(RAM_BASE)?;
+        (within < self.ram.len() as u64).then_some(at)
+    }
+
     fn read_physical(&mut self, at: u64, into: &mut [u8]) -> Result<(), MemoryFault> {
         let start = at.checked_sub(RAM_BASE).ok_or(MemoryFault)?;
         let start = usize::try_from(start).map_err(|_| MemoryFault)?;
@@ -294,6 +303,11 @@ impl VmControl for FakeVm {
 
     fn emit(&mut self, event: &Event) {
         self.events.emit(event);
+    }
+
+    fn mappings(&mut self) -> Result<Vec<Mapping>, Error> {
+        let mappings = self.mappings.clone();
+        mappings.ok_or_else(|| Error::generic("too many mappings"))
     }
 
     fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {

@@ -9,7 +9,8 @@ use ferrite_machine::bus::MappedRegion;
 
 use crate::Vm;
 
-/// The general registers, as `info registers` shows them.
+/// The general registers, and those for floating point while they can be used, as `info registers`
+/// shows them.
 #[must_use]
 pub fn registers(cpu: &Cpu) -> String {
     let mut text = format!(" PC={:016x} ", cpu.pc());
@@ -25,11 +26,21 @@ pub fn registers(cpu: &Cpu) -> String {
         .collect();
     let stack = if pstate & 1 != 0 { 'h' } else { 't' };
     let _ = writeln!(text, " SP={:016x}", cpu.sp());
-    let _ = writeln!(
+    let _ = write!(
         text,
         "PSTATE={pstate:08x} {flags} EL{}{stack}",
         cpu.exception_level()
     );
+    let Some((fpcr, fpsr)) = cpu.float_control() else {
+        text.push_str("    FPU disabled\n");
+        return text;
+    };
+    let _ = writeln!(text, "     FPCR={fpcr:08x} FPSR={fpsr:08x}");
+    for n in 0..32 {
+        let (value, end) = (cpu.v(n), if n % 2 == 1 { '\n' } else { ' ' });
+        let (high, low) = ((value >> 64) as u64, value as u64);
+        let _ = write!(text, "Q{n:02}={high:016x}:{low:016x}{end}");
+    }
     text
 }
 

@@ -8,7 +8,8 @@ use ferrite_qmp::{Event, Events, VmControl};
 use ferrite_vm::Vm;
 use serde_json::{Map, Value, json};
 
-use super::{Control, Facts, ram_ranges};
+use super::{Control, Facts};
+use ferrite_monitor::memory::ram_ranges;
 
 /// The property that says how often the guest is asked for statistics.
 pub(super) const INTERVAL: &str = "guest-stats-polling-interval";

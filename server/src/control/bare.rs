@@ -11,8 +11,8 @@ use ferrite_qmp::schema::{
 };
 use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 
-use super::models;
 use crate::host::HostSide;
+use ferrite_monitor::models;
 
 /// What there is instead of a machine.
 pub struct Bare {

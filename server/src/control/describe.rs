@@ -1,8 +1,8 @@
 //! Records about a machine's host side, in the layout that QEMU's users and scripts know.
 
 use ferrite_qmp::schema::{
-    BlockDeviceInfo, BlockDeviceStats, BlockInfo, BlockStats, BlockdevCacheInfo,
-    BlockdevDetectZeroesOptions, ImageInfo,
+    BlockDeviceInfo, BlockDeviceIoStatus, BlockDeviceStats, BlockInfo, BlockStats,
+    BlockdevCacheInfo, BlockdevDetectZeroesOptions, ImageInfo,
 };
 
 use ferrite_devices::pci::host::FunctionInfo;
@@ -10,7 +10,7 @@ use ferrite_devices::pci::spec::reg;
 use ferrite_machine::{DeviceId, RegionKind};
 use ferrite_vm::virt::Board;
 
-use crate::launch::BlockFacts;
+use crate::launch::{BlockFacts, DiskUser};
 
 /// A disk's medium, as `query-named-block-nodes` tells of it.
 pub(super) fn medium(disk: &BlockFacts) -> BlockDeviceInfo {
@@ -59,25 +59,26 @@ pub(super) fn medium(disk: &BlockFacts) -> BlockDeviceInfo {
 }
 
 /// A disk, as `query-block` tells of it.
-pub(super) fn block(disk: &BlockFacts) -> BlockInfo {
+pub(super) fn block(disk: &BlockFacts, user: Option<&DiskUser>) -> BlockInfo {
+    let removable = user.is_some_and(|user| user.removable);
     BlockInfo {
         device: if disk.is_node {
             String::new()
         } else {
             disk.id.clone()
         },
-        qdev: None,
+        qdev: user.map(|user| user.qdev.clone()),
         r#type: "unknown".into(),
-        removable: false,
+        removable,
         locked: false,
         inserted: Some(medium(disk)),
-        tray_open: None,
-        io_status: None,
+        tray_open: removable.then_some(false),
+        io_status: user.map(|_| BlockDeviceIoStatus::Ok),
     }
 }
 
 /// A disk's counters, as `query-blockstats` tells of them.
-pub(super) fn stats(disk: &BlockFacts, nodes: bool) -> BlockStats {
+pub(super) fn stats(disk: &BlockFacts, user: Option<&DiskUser>, nodes: bool) -> BlockStats {
     let counted = disk.stats.snapshot();
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let stats = BlockDeviceStats {
@@ -122,7 +123,7 @@ pub(super) fn stats(disk: &BlockFacts, nodes: bool) -> BlockStats {
     };
     BlockStats {
         device,
-        qdev: None,
+        qdev: user.filter(|_| !nodes).map(|user| user.qdev.clone()),
         node_name: Some(disk.node_name()),
         stats,
         parent: None,

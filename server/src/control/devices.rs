@@ -293,6 +293,12 @@ impl DeviceControl for Control<'_> {
         if self.remove_unit(id) {
             return Ok(());
         }
+        let notes = self.facts.backends.vmcoreinfo.as_deref();
+        if notes.is_some_and(|path| path == id || path == format!("/machine/peripheral/{id}")) {
+            return Err(Error::generic(
+                "Device 'vmcoreinfo' does not support hotplugging",
+            ));
+        }
         let known = |f: &&FunctionInfo<'_>| f.name == Some(id) || f.path == id;
         let function = self.functions().iter().find(known).map(|f| f.id);
         let function =

@@ -6,31 +6,29 @@ mod bare_devices;
 mod describe;
 mod devices;
 mod filters;
-mod models;
 mod objects;
 
 use std::fs::File;
 use std::io;
 
+use ferrite_aarch64::mmu::mapped::{Mapped, MappedRange};
 use ferrite_cli::machine::Topology;
-use ferrite_machine::RegionKind;
 use ferrite_machine::trace::{Point, Trace};
-use ferrite_monitor::lifecycle;
+use ferrite_monitor::{lifecycle, memory, models};
 use ferrite_qmp::devices::DeviceControl;
-use ferrite_qmp::dump::CpuState;
+use ferrite_qmp::dump::{CpuState, Mapping};
 use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{
     Accelerator, AcceleratorInfo, BalloonInfo, BlockDeviceInfo, BlockInfo, BlockStats, ChardevInfo,
     CpuDefinitionInfo, CpuInfoFast, CpuInstanceProperties, CpuModelExpansionInfo, CpuModelInfo,
-    HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, PanicAction, RebootAction, RunState,
-    SetActionArguments, ShutdownAction, ShutdownCause, SysEmuTarget,
+    HostMemPolicy, HotpluggableCPU, MachineInfo, Memdev, RunState, SetActionArguments,
+    ShutdownCause, SysEmuTarget,
 };
 use ferrite_qmp::{Event, Events, HostControl, MemoryFault, VmControl};
 use ferrite_ram::GuestPhys;
 use ferrite_vm::Vm;
 use ferrite_vm::config::GICV3_MAX_CPUS;
 use ferrite_vm::describe as text;
-use ferrite_vm::machine;
 
 use crate::host::HostSide;
 use crate::launch::{Backends, BlockFacts, Disks};
@@ -82,15 +80,6 @@ pub fn announce(vm: &mut Vm, facts: &mut Facts, events: &Events) {
             .tell(Point::MonitorEvent, || event.definition().name.into());
         events.emit(&event);
     }
-}
-
-/// Guest memory: first address and number of bytes of each range.
-fn ram_ranges(vm: &Vm) -> Vec<(u64, u64)> {
-    let map = vm.board().map();
-    let ram = map.regions().iter().filter_map(|region| {
-        matches!(region.kind, RegionKind::Ram(_)).then_some((region.base.0, region.len))
-    });
-    ram.collect()
 }
 
 /// Where processor `n` sits.
@@ -199,23 +188,7 @@ impl VmControl for Control<'_> {
     }
 
     fn set_action(&mut self, actions: SetActionArguments) -> Result<(), Error> {
-        // There is no watchdog: that choice changes nothing.
-        let mut policy = self.vm.policy();
-        if let Some(reboot) = actions.reboot {
-            policy.no_reboot = reboot == RebootAction::Shutdown;
-        }
-        if let Some(shutdown) = actions.shutdown {
-            policy.no_shutdown = shutdown == ShutdownAction::Pause;
-        }
-        if let Some(panic) = actions.panic {
-            policy.panic = match panic {
-                PanicAction::Pause => machine::PanicAction::Pause,
-                PanicAction::Shutdown => machine::PanicAction::Shutdown,
-                PanicAction::ExitFailure => machine::PanicAction::ExitFailure,
-                PanicAction::None => machine::PanicAction::None,
-            };
-        }
-        self.vm.set_policy(policy);
+        lifecycle::set_action(self.vm, &actions);
         Ok(())
     }
 
@@ -261,6 +234,11 @@ impl VmControl for Control<'_> {
         }
     }
 
+    fn translate(&mut self, cpu: usize, at: u64) -> Option<u64> {
+        let (cpu, board) = self.vm.cpu_and_board(cpu)?;
+        Some(cpu.translate_for_debug(board, at)?.0)
+    }
+
     fn read_physical(&mut self, at: u64, into: &mut [u8]) -> Result<(), MemoryFault> {
         self.vm
             .board()
@@ -278,7 +256,7 @@ impl VmControl for Control<'_> {
             .disks
             .facts()
             .filter(|disk| disk.attached || !disk.is_node)
-            .map(describe::block)
+            .map(|disk| describe::block(disk, self.facts.backends.user_of(&disk.id)))
             .collect()
     }
 
@@ -384,6 +362,24 @@ impl VmControl for Control<'_> {
         })
     }
 
+    fn mappings(&mut self) -> Result<Vec<Mapping>, Error> {
+        let mut mapped = Mapped::default();
+        for n in 0..self.vm.cpus().len() {
+            let Some((cpu, board)) = self.vm.cpu_and_board(n) else {
+                break;
+            };
+            cpu.list_mappings(board, &mut mapped).map_err(|_| {
+                Error::generic("dump: the guest's translation tables map too much to list")
+            })?;
+        }
+        let mapping = |range: &MappedRange| Mapping {
+            virt: range.virt,
+            phys: range.phys,
+            len: range.len,
+        };
+        Ok(mapped.ranges.iter().map(mapping).collect())
+    }
+
     fn vmcoreinfo(&mut self) -> Option<Vec<u8>> {
         self.vm.board().vmcoreinfo()
     }
@@ -401,7 +397,7 @@ impl VmControl for Control<'_> {
     }
 
     fn ram_ranges(&self) -> Vec<(u64, u64)> {
-        ram_ranges(self.vm)
+        memory::ram_ranges(self.vm)
     }
 
     fn memdevs(&mut self) -> Vec<Memdev> {
@@ -426,7 +422,10 @@ impl VmControl for Control<'_> {
     fn block_stats(&self, nodes: bool) -> Vec<BlockStats> {
         let shown = |disk: &&BlockFacts| nodes || disk.attached || !disk.is_node;
         let disks = self.facts.disks.facts().filter(shown);
-        disks.map(|disk| describe::stats(disk, nodes)).collect()
+        let user = |disk: &BlockFacts| self.facts.backends.user_of(&disk.id);
+        disks
+            .map(|disk| describe::stats(disk, user(disk), nodes))
+            .collect()
     }
 
     fn block_nodes(&self) -> Vec<BlockDeviceInfo> {

@@ -59,7 +59,18 @@ fn balloon(control: &Control<'_>, function: &FunctionInfo<'_>, object: Object) -
     )
 }
 
-/// The units on SCSI buses and the ports of serial adapters, with their paths.
+/// What keeps the guest kernel's notes for dumps; it is on no bus.
+fn vmcoreinfo(path: &str) -> (&str, Object) {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let object = Object::new(name, "vmcoreinfo")
+        .with("parent_bus", "link<bus>", "")
+        .with("realized", "bool", true)
+        .with("hotplugged", "bool", false)
+        .with("hotpluggable", "bool", false);
+    (path, object)
+}
+
+/// The units on SCSI buses, the ports of serial adapters, and what is on no bus, with their paths.
 fn units<'a>(control: &'a Control<'_>) -> Vec<(&'a str, Object)> {
     let unit = |unit: &'a Unit| {
         let name = unit.path.rsplit('/').next().unwrap_or_default();
@@ -92,5 +103,6 @@ fn units<'a>(control: &'a Control<'_>) -> Vec<(&'a str, Object)> {
         .iter()
         .map(unit)
         .chain(ports)
+        .chain(backends.vmcoreinfo.as_deref().map(vmcoreinfo))
         .collect()
 }

@@ -54,6 +54,19 @@ pub struct Card {
     pub filter: Option<FilterView>,
 }
 
+/// A device that has a disk.
+#[derive(Clone, Debug)]
+pub struct DiskUser {
+    /// The disk's name.
+    disk: String,
+    /// The device's place in the object tree.
+    path: String,
+    /// The part of the device that uses the disk, as monitors are told: its name or its place.
+    pub qdev: String,
+    /// Whether it is a drive for discs.
+    pub removable: bool,
+}
+
 /// What devices are made from, kept for those that come later.
 pub struct Backends {
     /// Networks.
@@ -62,12 +75,14 @@ pub struct Backends {
     pub cards: Vec<Card>,
     /// The balloon: the device's path, and the hand on it.
     pub balloon: Option<(String, BalloonControl)>,
+    /// The path of the device `vmcoreinfo`.
+    pub vmcoreinfo: Option<String>,
     /// Serial adapters and their ports.
     pub serial: SerialSide,
     /// SCSI adapters and what is on them.
     pub scsi: ScsiSide,
-    /// Disks that a device was given by name: the device's path, the disk's name.
-    drives: Vec<(String, String)>,
+    /// Disks that devices have.
+    drives: Vec<DiskUser>,
     fsdevs: Vec<FsdevSpec>,
     rngs: Vec<RngSpec>,
     macs: u8,
@@ -94,6 +109,7 @@ pub(super) fn make(
         networks: Networks::new(line, waker)?,
         cards: Vec::new(),
         balloon: None,
+        vmcoreinfo: None,
         serial: SerialSide::default(),
         scsi: ScsiSide::default(),
         drives: Vec::new(),
@@ -128,9 +144,15 @@ pub(super) fn make(
         let added = backends.add(spec, characters, disks, &mut devices);
         added.map_err(given)?;
     }
-    for disk in disks.take_virtio() {
+    for (name, disk) in disks.take_virtio() {
         let device = blk(disk, "", "-drive")?;
         let request = backends.request(None, &PciPlace::default());
+        backends.drives.push(DiskUser {
+            disk: name,
+            path: request.path.clone(),
+            qdev: format!("{}/virtio-backend", request.path),
+            removable: false,
+        });
         devices.pci.push(PciSlot {
             request,
             device: on_pci(device, None)?,
@@ -156,7 +178,10 @@ impl Backends {
                 .scsi_unit(spec.id.as_deref(), place, kind, disks, false)
                 .map(|_| ()),
             // The board makes it.
-            (Place::Board, _) => Ok(()),
+            (Place::Board, _) => {
+                self.vmcoreinfo = Some(self.path(spec.id.as_deref()));
+                Ok(())
+            }
             (Place::Mmio(bus), kind) => {
                 let path = self.path(spec.id.as_deref());
                 let device = self.virtio(kind, spec.id.as_deref(), path, "device", disks)?;
@@ -246,7 +271,16 @@ impl Backends {
         Ok(match kind {
             DeviceKind::Blk { drive, serial } => {
                 let disk = disks.take(drive)?;
-                self.drives.push((path, drive.clone()));
+                let qdev = match transport {
+                    "pci" => format!("{path}/virtio-backend"),
+                    _ => id.map_or_else(|| path.clone(), str::to_owned),
+                };
+                self.drives.push(DiskUser {
+                    disk: drive.clone(),
+                    path,
+                    qdev,
+                    removable: false,
+                });
                 blk(disk, serial, &format!("virtio-blk-{transport}"))?
             }
             DeviceKind::Net { netdev, mac, .. } => {
@@ -350,7 +384,12 @@ impl Backends {
         let disk = match drive {
             Some(drive) => {
                 let disk = disks.take(drive)?;
-                self.drives.push((path.clone(), drive.clone()));
+                self.drives.push(DiskUser {
+                    disk: drive.clone(),
+                    path: path.clone(),
+                    qdev: id.map_or_else(|| path.clone(), str::to_owned),
+                    removable: *cd,
+                });
                 Some(disk)
             }
             None => None,
@@ -416,14 +455,20 @@ impl Backends {
         Ok((cable, mac))
     }
 
+    /// The device that has a disk.
+    #[must_use]
+    pub fn user_of(&self, disk: &str) -> Option<&DiskUser> {
+        self.drives.iter().find(|user| user.disk == disk)
+    }
+
     /// Forgets a device that is gone.
     pub fn forget(&mut self, path: &str, disks: &mut Disks) {
         self.cards.retain(|card| card.path != path);
         self.serial.forget(path);
         self.scsi.forget(path);
         self.balloon.take_if(|(balloon, _)| balloon == path);
-        for (_, drive) in self.drives.extract_if(.., |(user, _)| user == path) {
-            disks.release(&drive);
+        for user in self.drives.extract_if(.., |user| user.path == path) {
+            disks.release(&user.disk);
         }
     }
 

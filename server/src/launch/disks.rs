@@ -94,12 +94,12 @@ impl Disks {
         Ok([banks.next(), banks.next()])
     }
 
-    /// The disks that come with a device of their own.
-    pub(super) fn take_virtio(&mut self) -> Vec<Box<dyn BlockBackend>> {
+    /// The disks that come with a device of their own, with their names.
+    pub(super) fn take_virtio(&mut self) -> Vec<(String, Box<dyn BlockBackend>)> {
         self.disks
             .iter_mut()
             .filter(|d| d.interface == Interface::Virtio)
-            .filter_map(Disk::take)
+            .filter_map(|d| Some((d.facts.id.clone(), d.take()?)))
             .collect()
     }
 

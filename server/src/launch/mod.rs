@@ -24,7 +24,7 @@ use ferrite_vm::{BuildError, MachineConfig, Vm};
 
 use self::characters::SerialEnd;
 pub use self::characters::{CharFacts, Characters, MonitorEnd};
-pub use self::devices::{Backends, Card};
+pub use self::devices::{Backends, Card, DiskUser};
 pub use self::disks::{BlockFacts, Disks};
 pub use self::scsi::Unit;
 pub use self::serial::Port;

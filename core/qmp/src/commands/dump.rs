@@ -61,7 +61,12 @@ impl DumpCommands for Context<'_> {
         }
         let out = self.dump_file(&arguments.protocol)?;
         let ranges = dump::ranges(self.vm, part)?;
-        let job = dump::start(self.vm, out, ranges, format)?;
+        let wanted = dump::Wanted {
+            ranges,
+            format,
+            paging: arguments.paging,
+        };
+        let job = dump::start(self.vm, out, wanted)?;
         match arguments.detach {
             Some(true) => Ok(()),
             _ => jobs::finish(self.vm, job),

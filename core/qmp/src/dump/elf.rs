@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::CpuState;
+use super::{CpuState, Mapping};
 
 const EHDR: u64 = 64;
 const PHDR: u64 = 56;
@@ -14,40 +14,76 @@ const PT_NOTE: u32 = 4;
 const NT_PRSTATUS: u32 = 1;
 const NT_PRFPREG: u32 = 2;
 
-/// Everything before the memory of `ranges`, which follows without gaps.
-pub(super) fn head(notes: &[u8], ranges: &[(u64, u64)]) -> Vec<u8> {
-    let count = 1 + ranges.len() as u64;
-    let notes_at = EHDR + count * PHDR;
+/// The number of program headers that says that it is elsewhere: in the first section header.
+const PN_XNUM: u16 = 0xffff;
+const SHDR: u64 = 64;
+/// Where a section header has the field that the number of program headers is in.
+const SH_INFO: usize = 44;
+
+/// Everything before the memory of `ranges`, which follows without gaps. Each of `mappings` is a segment;
+/// it leads to memory in one of `ranges`.
+pub(super) fn head(notes: &[u8], ranges: &[(u64, u64)], mappings: &[Mapping]) -> Vec<u8> {
+    let count = 1 + mappings.len() as u64;
+    let small = u16::try_from(count).ok().filter(|&count| count < PN_XNUM);
+    let (sections_at, sections) = match small {
+        Some(_) => (0, 0),
+        None => (EHDR + count * PHDR, 1),
+    };
+    let notes_at = EHDR + count * PHDR + sections * SHDR;
     let mut out = Vec::new();
     out.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
     for half in [ET_CORE, EM_AARCH64] {
         out.extend(half.to_le_bytes());
     }
     out.extend(1_u32.to_le_bytes());
-    // No entry; program headers; no section headers.
-    for word in [0, EHDR, 0] {
+    // No entry.
+    for word in [0, EHDR, sections_at] {
         out.extend(word.to_le_bytes());
     }
     out.extend(0_u32.to_le_bytes());
-    // The board has a handful of ranges.
-    for half in [EHDR as u16, PHDR as u16, count as u16, 0, 0, 0] {
+    let headers = small.unwrap_or(PN_XNUM);
+    let shdr = (SHDR * sections) as u16;
+    for half in [EHDR as u16, PHDR as u16, headers, shdr, sections as u16, 0] {
         out.extend(half.to_le_bytes());
     }
-    segment(&mut out, PT_NOTE, notes_at, 0, notes.len() as u64);
-    let mut at = notes_at + notes.len() as u64;
-    for &(base, len) in ranges {
-        segment(&mut out, PT_LOAD, at, base, len);
-        at += len;
+    let no_address = Mapping {
+        virt: 0,
+        phys: 0,
+        len: notes.len() as u64,
+    };
+    segment(&mut out, PT_NOTE, notes_at, &no_address);
+    let memory_at = notes_at + notes.len() as u64;
+    for mapping in mappings {
+        let offset = offset_of(ranges, mapping.phys);
+        segment(&mut out, PT_LOAD, memory_at + offset, mapping);
+    }
+    if small.is_none() {
+        let mut section = [0; SHDR as usize];
+        // There are at most a million mappings.
+        section[SH_INFO..SH_INFO + 4].copy_from_slice(&(count as u32).to_le_bytes());
+        out.extend(section);
     }
     out.extend(notes);
     out
 }
 
-fn segment(out: &mut Vec<u8>, kind: u32, offset: u64, base: u64, len: u64) {
+/// How far a physical address is into the memory of `ranges`.
+fn offset_of(ranges: &[(u64, u64)], phys: u64) -> u64 {
+    let mut before = 0;
+    for &(base, len) in ranges {
+        if phys >= base && phys - base < len {
+            return before + (phys - base);
+        }
+        before += len;
+    }
+    before
+}
+
+fn segment(out: &mut Vec<u8>, kind: u32, offset: u64, mapping: &Mapping) {
     out.extend(kind.to_le_bytes());
     out.extend(0_u32.to_le_bytes());
-    // The virtual address is the physical one: mappings are not looked at.
-    for word in [offset, base, base, len, len, 0] {
+    let Mapping { virt, phys, len } = *mapping;
+    for word in [offset, virt, phys, len, len, 0] {
         out.extend(word.to_le_bytes());
     }
 }

@@ -38,6 +38,27 @@ pub struct CpuState {
     pub fpcr: u32,
 }
 
+/// Virtual addresses that the guest's tables map to physical ones in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The first virtual address.
+    pub virt: u64,
+    /// The physical address that it leads to.
+    pub phys: u64,
+    /// Number of bytes.
+    pub len: u64,
+}
+
+/// What a dump is to have.
+pub(crate) struct Wanted {
+    /// Physical memory: address and number of bytes of each range.
+    pub ranges: Vec<(u64, u64)>,
+    /// How it is written.
+    pub format: DumpGuestMemoryFormat,
+    /// Whether the guest's mappings are in it.
+    pub paging: bool,
+}
+
 /// What is told of the current or last dump of a machine.
 pub struct DumpState {
     result: DumpQueryResult,
@@ -63,6 +84,34 @@ fn clip(ranges: &[(u64, u64)], begin: u64, length: u64) -> Vec<(u64, u64)> {
         (from < to).then(|| (from, to - from))
     };
     ranges.iter().filter_map(part).collect()
+}
+
+/// The parts of mappings that lead to memory in `ranges`, in the order of virtual addresses; the memory
+/// as it is where nothing is mapped.
+fn mapped(mappings: &[Mapping], ranges: &[(u64, u64)]) -> Vec<Mapping> {
+    let whole = |&(phys, len): &(u64, u64)| Mapping {
+        virt: phys,
+        phys,
+        len,
+    };
+    if mappings.is_empty() {
+        return ranges.iter().map(whole).collect();
+    }
+    let parts = |mapping: &Mapping| {
+        let Mapping { virt, phys, len } = *mapping;
+        clip(ranges, phys, len)
+            .into_iter()
+            .map(move |(at, len)| Mapping {
+                virt: virt.wrapping_add(at - phys),
+                phys: at,
+                len,
+            })
+    };
+    let mut parts: Vec<Mapping> = mappings.iter().flat_map(parts).collect();
+    parts.sort_by_key(|part| (part.virt, part.phys, part.len));
+    // Processors have much in common.
+    parts.dedup();
+    parts
 }
 
 /// The ranges of guest memory that a dump has.
@@ -129,9 +178,10 @@ fn read_or_zero(vm: &mut dyn VmControl, at: u64, into: &mut [u8]) {
 fn head(
     vm: &mut dyn VmControl,
     out: &mut dyn Write,
-    ranges: Vec<(u64, u64)>,
-    format: DumpGuestMemoryFormat,
+    wanted: Wanted,
+    mappings: &[Mapping],
 ) -> io::Result<Body> {
+    let Wanted { ranges, format, .. } = wanted;
     let cpus: Vec<CpuState> = (0..vm.cpus().len())
         .filter_map(|cpu| vm.cpu_state(cpu))
         .collect();
@@ -142,7 +192,7 @@ fn head(
     notes.resize(notes.len().next_multiple_of(4), 0);
     let form = kdump::FORMS.iter().find(|row| row.0 == format);
     let Some((_, form)) = form else {
-        out.write_all(&elf::head(&notes, &ranges))?;
+        out.write_all(&elf::head(&notes, &ranges, &mapped(mappings, &ranges)))?;
         return Ok(Body::Elf(ranges.into_iter().rev().collect()));
     };
     let source = kdump::Source {
@@ -159,16 +209,22 @@ fn head(
 pub(crate) fn start(
     vm: &mut dyn VmControl,
     mut out: Box<dyn Write>,
-    ranges: Vec<(u64, u64)>,
-    format: DumpGuestMemoryFormat,
+    wanted: Wanted,
 ) -> Result<JobNumber, Error> {
     let resume = vm.run_state() == RunState::Running;
     if resume {
         vm.stop()?;
     }
-    let total: u64 = ranges.iter().map(|(_, len)| len).sum();
-    let body = head(vm, &mut out, ranges, format)
-        .map_err(|error| Error::generic(format!("dump: failed to write the header: {error}")));
+    let mappings = if wanted.paging {
+        vm.mappings()
+    } else {
+        Ok(Vec::new())
+    };
+    let total: u64 = wanted.ranges.iter().map(|(_, len)| len).sum();
+    let body = mappings.and_then(|mappings| {
+        head(vm, &mut out, wanted, &mappings)
+            .map_err(|error| Error::generic(format!("dump: failed to write the header: {error}")))
+    });
     let host = vm.host().ok_or_else(Error::unsupported)?;
     host.dump().result = DumpQueryResult {
         status: DumpStatus::Active,

@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use super::{CpuState, clip, elf};
+use super::{CpuState, Mapping, clip, elf, mapped};
 use crate::commands;
 use crate::events::Events;
 use crate::fake::{FakeClock, FakeVm, RAM_BASE};
@@ -92,7 +92,11 @@ fn readelf_reads_it() {
         ..CpuState::default()
     };
     let ranges = [(0x4000_0000, 0x1000)];
-    let mut file = elf::head(&elf::notes(&[cpu.clone(), cpu]), &ranges);
+    let mut file = elf::head(
+        &elf::notes(&[cpu.clone(), cpu]),
+        &ranges,
+        &mapped(&[], &ranges),
+    );
     file.extend([0; 0x1000]);
     let path = std::env::temp_dir().join(format!("ferrite-dump-{}", std::process::id()));
     std::fs::write(&path, file).unwrap();
@@ -109,6 +113,90 @@ fn readelf_reads_it() {
     }
     assert_eq!(text.matches("NT_PRSTATUS").count(), 2, "{text}");
     assert_eq!(text.matches("NT_FPREGSET").count(), 2, "{text}");
+}
+
+/// Each byte of a dump with mappings, by its virtual address in program headers.
+fn by_address(file: &[u8], count: usize, virt: u64) -> Option<u8> {
+    let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+    // After the header of notes.
+    let headers = (1..count).map(|n| 64 + n * 56);
+    let mut headers = headers.filter(|&at| file[at] == 1);
+    headers.find_map(|at| {
+        let within = virt.checked_sub(word(at + 16))?;
+        (within < word(at + 32)).then(|| file[(word(at + 8) + within) as usize])
+    })
+}
+
+#[test]
+fn mappings_are_segments() {
+    let mut vm = FakeVm::new(Events::new(Arc::new(FakeClock::default())));
+    let mapping = |virt, phys, len| Mapping { virt, phys, len };
+    vm.mappings = Some(vec![
+        // The page before memory, and its first two.
+        mapping(0xffff_8000_0000_0000, RAM_BASE - 0x1000, 0x3000),
+        // A device.
+        mapping(0x1000, 0x900_0000, 0x1000),
+        mapping(0x7000, RAM_BASE + 0x1000, 0x800),
+        // Found on another processor, too.
+        mapping(0x7000, RAM_BASE + 0x1000, 0x800),
+    ]);
+    let arguments = json!({"paging": true, "protocol": "file:core"});
+    run(&mut vm, "dump-guest-memory", arguments).unwrap();
+    let file = vm.files.lock().unwrap()["core"].clone();
+    assert!(file.ends_with(&vm.ram));
+    assert_eq!(file[56..58], [3, 0]);
+    let at = |virt| by_address(&file, 3, virt);
+    assert_eq!(at(0xffff_8000_0000_0fff), None);
+    assert_eq!(at(0x1000), None);
+    for n in 0..0x2000 {
+        assert_eq!(at(0xffff_8000_0000_1000 + n), Some(vm.ram[n as usize]));
+    }
+    assert_eq!(at(0x77ff), Some(vm.ram[0x17ff]));
+    assert_eq!(at(0x7800), None);
+    // A part of memory.
+    let arguments =
+        json!({"paging": true, "protocol": "file:part", "begin": RAM_BASE + 0x1400, "length": 16});
+    run(&mut vm, "dump-guest-memory", arguments).unwrap();
+    let file = vm.files.lock().unwrap()["part"].clone();
+    assert_eq!(by_address(&file, 3, 0x73ff), None);
+    assert_eq!(by_address(&file, 3, 0x7400), Some(vm.ram[0x1400]));
+}
+
+#[test]
+fn too_many_mappings_are_refused() {
+    let mut vm = FakeVm::new(Events::new(Arc::new(FakeClock::default())));
+    vm.mappings = None;
+    let arguments = json!({"paging": true, "protocol": "file:core"});
+    let answer = run(&mut vm, "dump-guest-memory", arguments);
+    assert_eq!(answer, Err("too many mappings".into()));
+    let state = run(&mut vm, "query-dump", json!({})).unwrap();
+    assert_eq!(state["status"], "failed");
+}
+
+/// More segments than the file's header can count.
+#[test]
+fn readelf_counts_very_many_segments() {
+    let ranges = [(RAM_BASE, 0x1000)];
+    let every_other = |n: u64| Mapping {
+        virt: n * 0x2000,
+        phys: RAM_BASE,
+        len: 0x1000,
+    };
+    let mappings: Vec<Mapping> = (0..70_000).map(every_other).collect();
+    let mut file = elf::head(&elf::notes(&[]), &ranges, &mapped(&mappings, &ranges));
+    file.extend([0; 0x1000]);
+    let path = std::env::temp_dir().join(format!("ferrite-many-{}", std::process::id()));
+    std::fs::write(&path, file).unwrap();
+    let output = Command::new("readelf").arg("-hlW").arg(&path).output();
+    std::fs::remove_file(&path).unwrap();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: no readelf");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    assert!(text.contains("65535 (70001)"), "{}", &text[..2000]);
+    assert_eq!(text.matches("LOAD  ").count(), 70_000);
 }
 
 /// An ELF note, put together by its definition.

@@ -180,6 +180,16 @@ fn instructions(
     Ok(())
 }
 
+/// Shows the guest-physical address of a virtual one.
+pub(super) fn translate(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
+    let at = arguments.number(0).cast_unsigned();
+    human.out += &match human.vm.translate(human.monitor.cpu, at) {
+        Some(physical) => format!("gpa: {physical:#x}\n"),
+        None => "Unmapped\n".into(),
+    };
+    Ok(())
+}
+
 /// Shows a value.
 pub(super) fn print(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
     let Some(format) = arguments.format else {

@@ -9,7 +9,7 @@ use crate::control::HostControl;
 use crate::dump;
 use crate::error::Error;
 use crate::jobs;
-use crate::schema::ShutdownCause;
+use crate::schema::{DumpGuestMemoryFormat, ShutdownCause};
 
 /// A command.
 pub(super) struct Row {
@@ -47,10 +47,12 @@ pub(super) const COMMANDS: &[Row] = rows! {
     "cpu" [Expression] "index" "set the processor that later commands speak of" => set_cpu;
     "device_add" [Text] "driver[,prop=value][,...]" "add a device" => devices::device_add;
     "device_del" [Text] "device" "ask the guest to give a device up" => devices::device_del;
-    "dump-guest-memory" [Text] "file" "write the guest's memory to an ELF core file" => dump;
+    "dump-guest-memory" [Flag('p'), Text] "[-p] file"
+        "write the guest's memory to an ELF core file (-p: with its mappings)" => dump;
     "exit_preconfig" [] "" "make the machine" => |h, _| h.vm.exit_preconfig();
     "gpa2hva" [Expression] "addr" "tell where the host has a guest-physical address (it has none)"
         => |_, _| Err(Error::generic("guest memory has no address that another process could use"));
+    "gva2gpa" [Expression] "addr" "tell where a guest-virtual address leads to" => memory::translate;
     "help|?" [OptionalRest] "[cmd]" "list the commands, or describe one" => |h, a| {
         h.help(a.text());
         Ok(())
@@ -138,7 +140,6 @@ fn host<'h>(human: &'h mut Human<'_>) -> Result<&'h mut dyn HostControl, Error> 
 }
 
 fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
-    let format = crate::schema::DumpGuestMemoryFormat::Elf;
     let path = arguments.word(0).to_owned();
     if host(human)?.dump().is_active() {
         return Err(Error::generic("There is a dump in process, please wait."));
@@ -146,7 +147,12 @@ fn dump(human: &mut Human<'_>, arguments: &Arguments) -> Result<(), Error> {
     let ranges = dump::ranges(human.vm, None)?;
     let file = human.vm.create_file(&path);
     let file = file.map_err(|error| Error::generic(format!("Could not open '{path}': {error}")))?;
-    let job = dump::start(human.vm, file, ranges, format)?;
+    let wanted = dump::Wanted {
+        ranges,
+        format: DumpGuestMemoryFormat::Elf,
+        paging: arguments.flag,
+    };
+    let job = dump::start(human.vm, file, wanted)?;
     jobs::finish(human.vm, job)
 }
 

@@ -49,6 +49,15 @@ pub fn unpack(file: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, BootError> {
     }
 }
 
+/// A gzip'd kernel file without that wrapping; any other file as it is, and one that is broken or
+/// unpacks to more than `limit` bytes. Firmware is given kernels so: it knows the other wrappings.
+pub fn gunzip(file: &[u8], limit: u64) -> Cow<'_, [u8]> {
+    if !file.starts_with(GZIP) {
+        return Cow::Borrowed(file);
+    }
+    inflate(file, limit).map_or(Cow::Borrowed(file), Cow::Owned)
+}
+
 /// What an EFI zboot image carries (Linux `drivers/firmware/efi/libstub/zboot-header.S`).
 struct Zboot<'a> {
     packing: &'a [u8],
@@ -162,6 +171,17 @@ mod tests {
         file[24..24 + name.len()].copy_from_slice(name);
         file.extend_from_slice(payload);
         file
+    }
+
+    #[test]
+    fn firmware_gets_kernels_without_gzip() {
+        let kernel = header(0, 4096);
+        let packed = gzip(&kernel);
+        assert_eq!(*gunzip(&packed, 64), kernel);
+        assert_eq!(*gunzip(&packed, 63), packed, "too large");
+        assert_eq!(*gunzip(&packed[..20], 64), packed[..20], "broken");
+        let zboot = zboot_of(b"gzip", &packed);
+        assert_eq!(*gunzip(&zboot, 4096), zboot);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod image;
 use ferrite_machine::Dma;
 use ferrite_ram::GuestPhys;
 
-pub use image::unpack;
+pub use image::{gunzip, unpack};
 
 use crate::virt::memory_map::RAM_BASE;
 

@@ -3,6 +3,7 @@
 use ferrite_devices::fw_cfg::{AddError, FwCfg};
 
 use super::vmcoreinfo;
+use crate::boot;
 use crate::config::MachineConfig;
 
 /// Numbers of the items (QEMU `docs/specs/fw_cfg`).
@@ -16,6 +17,9 @@ mod key {
     pub const CMDLINE_SIZE: u16 = 0x14;
     pub const CMDLINE_DATA: u16 = 0x15;
 }
+
+/// Bytes of the largest kernel that is unpacked for firmware, as in QEMU.
+const MAX_KERNEL: u64 = 256 << 20;
 
 /// The items of a machine. Kernel and initrd are there only when firmware has to load them.
 pub(super) fn items(config: &MachineConfig) -> Result<FwCfg, AddError> {
@@ -31,8 +35,9 @@ pub(super) fn items(config: &MachineConfig) -> Result<FwCfg, AddError> {
     }
     let size = |bytes: &[u8]| (bytes.len() as u32).to_le_bytes().to_vec();
     if let Some(kernel) = &config.kernel {
-        fw_cfg.add_item(key::KERNEL_SIZE, size(kernel))?;
-        fw_cfg.add_item(key::KERNEL_DATA, kernel.clone())?;
+        let kernel = boot::gunzip(kernel, MAX_KERNEL);
+        fw_cfg.add_item(key::KERNEL_SIZE, size(&kernel))?;
+        fw_cfg.add_item(key::KERNEL_DATA, kernel.into_owned())?;
     }
     if let Some(initrd) = &config.initrd {
         fw_cfg.add_item(key::INITRD_SIZE, size(initrd))?;

@@ -5,11 +5,9 @@ use ferrite_qmp::error::Error;
 use ferrite_qmp::schema::{CpuDefinitionInfo, CpuModelExpansionInfo, CpuModelInfo};
 use serde_json::{Map, Value};
 
-/// Properties that every model has and none can do without.
-const PROPERTIES: &[&str] = &["aarch64", "pmu"];
-
 /// `query-cpu-definitions`
-pub(super) fn definitions() -> Vec<CpuDefinitionInfo> {
+#[must_use]
+pub fn definitions() -> Vec<CpuDefinitionInfo> {
     let definition = |model: &Model| CpuDefinitionInfo {
         name: model.name.into(),
         migration_safe: None,
@@ -23,25 +21,31 @@ pub(super) fn definitions() -> Vec<CpuDefinitionInfo> {
 }
 
 /// `query-cpu-model-expansion`
-pub(super) fn expand(model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error> {
-    if Model::find(&model.name).is_none() {
+///
+/// # Errors
+/// A model that is not there, or a property that it has not or that cannot be so.
+pub fn expand(model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error> {
+    let Some(found) = Model::find(&model.name) else {
         return Err(Error::generic(format!(
             "The CPU type '{}' is not a recognized ARM CPU type",
             model.name
         )));
-    }
-    match model.props {
-        None => {}
-        Some(Value::Object(given)) => set(&given)?,
+    };
+    let given = match &model.props {
+        None => Vec::new(),
+        Some(Value::Object(given)) => told(given)?,
         Some(_) => {
             return Err(Error::generic(
                 "Invalid parameter type for 'model.props', expected: object",
             ));
         }
-    }
-    let properties: Map<String, Value> = PROPERTIES
-        .iter()
-        .map(|&name| (name.to_owned(), Value::Bool(true)))
+    };
+    let features = found
+        .with_properties(given)
+        .map_err(|error| Error::generic(error.to_string()))?;
+    let properties: Map<String, Value> = found
+        .told_properties(features)
+        .map(|(name, on)| (name.to_owned(), Value::Bool(on)))
         .collect();
     Ok(CpuModelExpansionInfo {
         model: CpuModelInfo {
@@ -51,25 +55,20 @@ pub(super) fn expand(model: CpuModelInfo) -> Result<CpuModelExpansionInfo, Error
     })
 }
 
-/// Properties may be given as they are.
-fn set(given: &Map<String, Value>) -> Result<(), Error> {
-    for (name, value) in given {
-        if !PROPERTIES.contains(&name.as_str()) {
+/// The given properties, all of which are among those that are told.
+fn told<'g>(given: &'g Map<String, Value>) -> Result<Vec<(&'g str, bool)>, Error> {
+    let property = |(name, value): (&'g String, &Value)| {
+        if !Model::tells_of(name) {
             return Err(Error::generic(format!("Parameter '{name}' is unexpected")));
         }
-        match value {
-            Value::Bool(true) => {}
-            Value::Bool(false) => {
-                return Err(Error::generic(format!(
-                    "'{name}' feature cannot be disabled"
-                )));
-            }
-            _ => {
-                return Err(Error::generic(format!(
+        value
+            .as_bool()
+            .map(|on| (name.as_str(), on))
+            .ok_or_else(|| {
+                Error::generic(format!(
                     "Invalid parameter type for '{name}', expected: boolean"
-                )));
-            }
-        }
-    }
-    Ok(())
+                ))
+            })
+    };
+    given.iter().map(property).collect()
 }
