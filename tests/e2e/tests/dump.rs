@@ -12,8 +12,18 @@ const MARK: &str = "the mark in the log";
 /// Formats, as the tools are given them.
 const FORMATS: [&str; 4] = ["elf", "kdump-zlib", "kdump-raw-zlib", "kdump-snappy"];
 
-/// A guest that said something, its dumps in `folder`, and the registers of its processors then.
-fn dumped(folder: &Path) -> [String; 2] {
+/// What is known of a guest that is dumped.
+struct Known {
+    /// The registers of its processors then.
+    registers: [String; 2],
+    /// Where its kernel has the text of `/proc/version`'s format.
+    banner: String,
+    /// That text's kernel release.
+    release: String,
+}
+
+/// A guest that said something, its dumps in `folder`.
+fn dumped(folder: &Path) -> Known {
     let socket = folder.join("qmp");
     let args = format!(
         "-M virt -m 128 -smp 2 -device vmcoreinfo -qmp unix:{},server=on,wait=off",
@@ -21,6 +31,8 @@ fn dumped(folder: &Path) -> [String; 2] {
     );
     let mut guest = Guest::boot(Kernel::Cloud61, &args);
     guest.run(&format!("echo {MARK} > /dev/kmsg"));
+    let banner = guest.run("grep ' linux_banner$' /proc/kallsyms | cut -d' ' -f1");
+    let release = guest.run("uname -r");
     let mut qmp = Qmp::unix(&socket);
     qmp.run("stop", json!({}));
     for format in FORMATS {
@@ -28,13 +40,20 @@ fn dumped(folder: &Path) -> [String; 2] {
         let arguments = json!({"paging": false, "protocol": protocol, "format": format});
         qmp.run("dump-guest-memory", arguments);
     }
+    let protocol = format!("file:{}", folder.join("mapped").display());
+    let arguments = json!({"paging": true, "protocol": protocol});
+    qmp.run("dump-guest-memory", arguments);
     let registers = [0, 1].map(|cpu| {
         let command = json!({"command-line": "info registers", "cpu-index": cpu});
         let shown = qmp.run("human-monitor-command", command);
         shown.as_str().unwrap().to_owned()
     });
     qmp.run("quit", json!({}));
-    registers
+    Known {
+        registers,
+        banner: banner.trim().into(),
+        release: release.trim().into(),
+    }
 }
 
 /// A tool that `cargo xtask test` fetches.
@@ -51,14 +70,16 @@ fn fetched(name: &str) -> Option<PathBuf> {
 fn tools_read_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let registers = dumped(folder.path());
+    let known = dumped(folder.path());
 
     let notes = tool("readelf", ["-nW", &file("elf")]);
     assert_eq!(notes.matches("NT_PRSTATUS").count(), 2, "{notes}");
     assert_eq!(notes.matches("VMCOREINFO").count(), 1, "{notes}");
 
-    debugger_sees(&file("elf"), &registers);
-    for format in ["elf", "kdump-raw-zlib"] {
+    debugger_sees(&file("elf"), &known.registers);
+    debugger_sees(&file("mapped"), &known.registers);
+    debugger_reads_the_kernel(&file("mapped"), &known);
+    for format in ["elf", "mapped", "kdump-raw-zlib"] {
         log_is_in(&file(format), &file("log"));
     }
     for format in ["kdump-zlib", "kdump-snappy"] {
@@ -91,6 +112,23 @@ fn debugger_sees(core: &str, registers: &[String; 2]) {
         let ours = format!("{}={value:016x}", name.to_uppercase());
         assert!(registers[n / 3].contains(&ours), "{ours}: {registers:?}");
     }
+}
+
+/// Where the guest's mappings are in a dump, the debugger finds the kernel's banner by its virtual
+/// address.
+fn debugger_reads_the_kernel(core: &str, known: &Known) {
+    assert_eq!(known.banner.len(), 16, "{}", known.banner);
+    let debugger = Command::new("gdb-multiarch")
+        .args(["-nx", "-batch", "-ex", &format!("core-file {core}")])
+        .args(["-ex", &format!("x/s 0x{}", known.banner)])
+        .output();
+    let Ok(output) = debugger else {
+        eprintln!("SKIPPED: no gdb-multiarch");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let begins = format!("\"Linux version {} ", known.release);
+    assert!(text.contains(&begins), "{output:?}");
 }
 
 /// `makedumpfile` finds the kernel's log by what the kernel says of itself.

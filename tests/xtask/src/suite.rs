@@ -10,7 +10,7 @@ use crate::shell::{progress, run, run_with};
 use crate::{reference_qemu, target, wasm, web};
 
 /// Programs that tests need, and the Debian packages that have them.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 10] = [
     ("qemu-aarch64", "qemu-user"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("mke2fs", "e2fsprogs"),
@@ -18,6 +18,9 @@ const TOOLS: [(&str, &str); 7] = [
     ("g++", "g++"),
     ("readelf", "binutils"),
     ("gdb-multiarch", "gdb-multiarch"),
+    ("virsh", "libvirt-clients"),
+    ("virt-qemu-run", "libvirt-daemon-driver-qemu"),
+    ("libvirtd", "libvirt-daemon"),
 ];
 
 /// Seconds that each fuzz target runs: long enough to see that it still works, and for what a change

@@ -3,13 +3,16 @@
 mod clients;
 mod examples;
 mod files;
+mod floods;
 mod libvirt;
 mod load;
+mod machines;
 mod nearly;
 mod probe;
 mod side_by_side;
 mod trace;
 mod typed;
+mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +59,14 @@ impl Server {
         let exit = self.process.end(END);
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     }
+}
+
+/// Memory that a process has, in KiB.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap()
 }
 
 fn text(path: &Path) -> String {
