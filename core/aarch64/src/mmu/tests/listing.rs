@@ -96,7 +96,7 @@ fn ranges_are_whole_and_tables_bounded() {
     let mut memory: HashMap<u64, u64> =
         [(0x1ff8, 0x2003), (0x2ff8, 0x3003), (0x3ff8, 0x4003)].into();
     for n in 0..512 {
-        memory.insert(0x4000 + n * 8, 0x4000_0000 + n * 0x1000 | 3);
+        memory.insert(0x4000 + n * 8, (0x4000_0000 + n * 0x1000) | 3);
     }
     let last = MappedRange {
         virt: 0xffff_ffff_ffe0_0000,
