@@ -55,16 +55,18 @@ pub struct Desk {
 }
 
 impl Host {
-    /// Runs the machine to its end, and lets its last words reach terminal and monitors. True if the
-    /// program is to end with a success.
-    pub fn run(self) -> bool {
+    /// Runs the machine to its end, and lets its last words reach terminal and monitors. Returns the
+    /// status that the program is to end with.
+    pub fn run(self) -> u8 {
         let Self { vm, crew, mut desk } = self;
         let vm = match crew {
             None => Some(desk.run_in_turns(vm)),
             Some(crew) => desk.run_at_once(vm, &crew),
         };
+        let verdict = desk.monitors.host.characters.verdict().status();
         desk.monitors.finish();
-        vm.is_some_and(|vm| !vm.failed())
+        let failed = vm.is_none_or(|vm| vm.failed());
+        verdict.unwrap_or(failed.into())
     }
 }
 
@@ -155,7 +157,13 @@ impl Desk {
         !self.monitors.humans.is_empty()
             || self.monitors.hub.has_requests()
             || self.signals.has_termination()
+            || self.has_verdict()
             || (self.monitors.console.as_ref()).is_some_and(|(mux, _)| mux.has_news())
+    }
+
+    /// Whether the guest asks for the end of the process.
+    fn has_verdict(&self) -> bool {
+        self.monitors.host.characters.verdict().status().is_some()
     }
 
     /// Sleeps until there is news, at most for this many nanoseconds of the guest's time.
@@ -182,6 +190,9 @@ impl Desk {
     fn serve(&mut self, vm: &mut Vm) {
         if self.signals.take_termination() {
             vm.quit(Cause::HostSignal);
+        }
+        if self.has_verdict() {
+            vm.quit(Cause::GuestShutdown);
         }
         let mut control = Control {
             vm,

@@ -7,6 +7,7 @@ use ferrite_block::{BlockNode, NodeOptions};
 use ferrite_cli::block::{DriveSpec, Interface};
 use ferrite_cli::chardev::{CharTarget, ChardevKind};
 use ferrite_cli::device::{DeviceKind, DeviceSpec, NicModel, PciPlace, Place};
+use ferrite_cli::fw_cfg::{Content, FwCfgSpec};
 use ferrite_cli::machine::CodeBackend;
 use ferrite_cli::net::{NetdevSpec, NicKind};
 use ferrite_cli::words;
@@ -142,13 +143,18 @@ impl Setup {
             file("dtb", &line.dtb),
             file("bios", &line.bios),
         ];
+        let named = line.fw_cfg.iter().filter_map(|given| match &given.content {
+            Content::File(path) => file("fw_cfg", &Some(path.clone())),
+            Content::Text(_) => None,
+        });
         let disks = line.drives.iter().map(|drive| Need {
             option: "drive",
             path: drive.file.clone(),
             disk: true,
             read_only: drive.read_only,
         });
-        files.into_iter().flatten().chain(disks).collect()
+        let files = files.into_iter().flatten();
+        files.chain(named).chain(disks).collect()
     }
 
     /// Provides a file whole.
@@ -186,6 +192,7 @@ impl Setup {
             initrd: None,
             dtb: None,
             firmware: None,
+            fw_cfg: Vec::new(),
             flash: [None, None],
             virtio: Vec::new(),
             pci: Vec::new(),
@@ -202,6 +209,7 @@ impl Setup {
         config.initrd = self.take("initrd", |line| line.initrd.clone())?;
         config.dtb = self.take("dtb", |line| line.dtb.clone())?;
         config.firmware = self.take("bios", |line| line.bios.clone())?;
+        config.fw_cfg = self.firmware_files()?;
         let mut vm: Vm = ferrite_vm::virt::build(config, (host.clock)())?;
         vm.set_trace(page.trace.clone());
         let crew = self.crew(&mut vm, &host)?;
@@ -239,6 +247,21 @@ impl Setup {
                 .map_err(|e| SetupError::Device(e.to_string()))?;
         }
         Ok(crew)
+    }
+
+    /// What `-fw_cfg` gives.
+    fn firmware_files(&mut self) -> Result<Vec<(String, Vec<u8>)>, SetupError> {
+        let given = self.line.fw_cfg.clone();
+        given
+            .into_iter()
+            .map(|FwCfgSpec { name, content }| match content {
+                Content::Text(text) => Ok((name, text.into_bytes())),
+                Content::File(path) => {
+                    let contents = self.take("fw_cfg", |_| Some(path.clone()))?;
+                    Ok((name, contents.unwrap_or_default()))
+                }
+            })
+            .collect()
     }
 
     fn take(

@@ -43,6 +43,8 @@ pub enum ChardevKind {
         /// Bytes.
         size: usize,
     },
+    /// What ends the process with a status that the guest gives.
+    TestDevice,
     /// A socket.
     Socket(SocketSpec),
 }
@@ -90,6 +92,7 @@ impl ChardevSpec {
                 append: kv.take_bool("append")?.unwrap_or(false),
             },
             "pty" => ChardevKind::Pty,
+            "testdev" => ChardevKind::TestDevice,
             "ringbuf" | "memory" => ring(&mut kv)?,
             "socket" => ChardevKind::Socket(socket(&mut kv)?),
             other => return Err(kv.unsupported(format!("chardev backend '{other}'")).into()),

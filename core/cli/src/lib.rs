@@ -10,6 +10,7 @@ pub mod block;
 pub mod chardev;
 pub mod descriptor;
 pub mod device;
+pub mod fw_cfg;
 pub mod keyval;
 pub mod machine;
 pub mod net;
@@ -26,6 +27,7 @@ use self::block::DriveSpec;
 use self::chardev::{CharTarget, ChardevSpec};
 use self::descriptor::DescriptorSpec;
 use self::device::{DRIVERS, DeviceSpec, FsdevSpec, RngSpec};
+use self::fw_cfg::FwCfgSpec;
 use self::keyval::KeyVal;
 use self::machine::MachineOptions;
 use self::net::{NetdevSpec, NicSpec};
@@ -100,6 +102,8 @@ pub struct CommandLine {
     pub dtb: Option<PathBuf>,
     /// `-bios`.
     pub bios: Option<PathBuf>,
+    /// `-fw_cfg`.
+    pub fw_cfg: Vec<FwCfgSpec>,
     /// `-drive`, `-hda` and bare images.
     pub drives: Vec<DriveSpec>,
     /// `-blockdev`.
@@ -290,6 +294,7 @@ impl CommandLine {
             "append" => self.append = Some(argument),
             "dtb" => self.dtb = Some(argument.into()),
             "bios" => self.bios = Some(argument.into()),
+            "fw_cfg" => self.fw_cfg.push(FwCfgSpec::parse(&argument)?),
             "drive" => self
                 .drives
                 .push(DriveSpec::drive(&argument, self.drives.len())?),

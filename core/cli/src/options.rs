@@ -48,7 +48,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row(
         "kernel",
         "FILE",
-        "start this kernel: Image, gzip'd, EFI zboot or ELF",
+        "start this kernel: Image, gzip'd, EFI zboot, ELF, or a program of bare words",
     ),
     row("initrd", "FILE", "give the kernel this initial RAM disk"),
     row("append", "TEXT", "give the kernel this command line"),
@@ -61,6 +61,11 @@ pub const OPTIONS: &[OptionRow] = &[
         "bios",
         "FILE",
         "put this firmware into the first flash bank",
+    ),
+    row(
+        "fw_cfg",
+        "[name=]NAME,file=FILE|string=TEXT",
+        "give firmware and guest this file of the firmware configuration",
     ),
     row(
         "drive",

@@ -40,6 +40,8 @@ pub struct MachineConfig {
     pub dtb: Option<Vec<u8>>,
     /// Firmware for the first flash bank.
     pub firmware: Option<Vec<u8>>,
+    /// Further files of fw_cfg: their names and contents.
+    pub fw_cfg: Vec<(String, Vec<u8>)>,
     /// Images behind the flash banks, in their order.
     pub flash: [Option<FlashImage>; 2],
     /// The serial port's other end.

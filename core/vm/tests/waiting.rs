@@ -49,6 +49,7 @@ fn machine(code: &[u32], clock: &Clock) -> Vm {
         serial: None,
         virtio: Vec::new(),
         pci: Vec::new(),
+        fw_cfg: Vec::new(),
         virtio_legacy: true,
         vmcoreinfo: false,
         wall_offset: 0,

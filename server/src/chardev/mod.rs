@@ -10,6 +10,7 @@ pub mod ringbuf;
 pub mod shared;
 pub mod socket;
 pub mod stdio;
+pub mod testdev;
 
 use ferrite_machine::backend::CharBackend;
 

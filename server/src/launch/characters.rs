@@ -17,6 +17,7 @@ use crate::chardev::ringbuf::RingBuf;
 use crate::chardev::shared::Shared;
 use crate::chardev::socket::{Address, Socket};
 use crate::chardev::stdio::{self, RawMode};
+use crate::chardev::testdev::{TestDevice, Verdict};
 use crate::chardev::{Null, Stream, pty};
 use crate::cli::chardev::{CharTarget, ChardevKind, ChardevSpec, SocketSpec};
 use crate::cli::descriptor::{self, DescriptorSpec};
@@ -99,6 +100,8 @@ pub struct Characters {
     credentials: Registry,
     /// What files of descriptor sets are.
     descriptors: Vec<DescriptorSpec>,
+    /// What the guest asks the process to end with.
+    verdict: Verdict,
     waker: Waker,
 }
 
@@ -113,6 +116,7 @@ impl Characters {
             raw_mode: None,
             terminal_output: None,
             credentials,
+            verdict: Verdict::new(waker.clone()),
             waker,
         }
     }
@@ -121,6 +125,12 @@ impl Characters {
     #[must_use]
     pub fn credentials(&self) -> &Registry {
         &self.credentials
+    }
+
+    /// What the guest asks the process to end with, through a `testdev`.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// What there is.
@@ -504,6 +514,10 @@ impl Characters {
                 let ring = RingBuf::new(*size);
                 self.rings.push((label.to_owned(), ring.clone()));
                 (Box::new(ring), "ringbuf".into())
+            }
+            ChardevKind::TestDevice => {
+                let device = TestDevice::new(self.verdict.clone());
+                (Box::new(device), "testdev".into())
             }
             ChardevKind::Socket(spec) if spec.websocket => {
                 return Err(LaunchError::Conflict(format!(

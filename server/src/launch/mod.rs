@@ -32,6 +32,7 @@ pub use self::serial::Port;
 use crate::backend::random::RandomFile;
 use crate::chardev::mux::Mux;
 use crate::cli::device::{DeviceKind, DeviceSpec};
+use crate::cli::fw_cfg::{Content, FwCfgSpec};
 use crate::cli::{CommandLine, MonitorMode};
 use crate::clock::SystemClock;
 use crate::host::credentials;
@@ -216,6 +217,7 @@ pub fn machine(
         append: line.append.clone(),
         dtb: read(line.dtb.as_deref(), "dtb")?,
         firmware: firmware(line)?,
+        fw_cfg: firmware_files(line)?,
         flash: disks.take_flash()?,
         serial,
         virtio: Vec::new(),
@@ -308,6 +310,18 @@ fn check(line: &CommandLine) -> Result<(), LaunchError> {
         return conflict("-nographic cannot be used with -daemonize");
     }
     Ok(())
+}
+
+/// What `-fw_cfg` gives.
+fn firmware_files(line: &CommandLine) -> Result<Vec<(String, Vec<u8>)>, LaunchError> {
+    let file = |given: &FwCfgSpec| {
+        let contents = match &given.content {
+            Content::Text(text) => text.clone().into_bytes(),
+            Content::File(path) => read(Some(path), "fw_cfg")?.unwrap_or_default(),
+        };
+        Ok((given.name.clone(), contents))
+    };
+    line.fw_cfg.iter().map(file).collect()
 }
 
 fn read(path: Option<&Path>, option: &'static str) -> Result<Option<Vec<u8>>, LaunchError> {

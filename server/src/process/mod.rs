@@ -29,13 +29,12 @@ const READY: &str = "ready";
 pub fn run(line: &CommandLine) -> ExitCode {
     let background = std::env::var_os(BACKGROUND).is_some();
     let result = if line.daemonize && !background {
-        start_background().map(|()| true)
+        start_background().map(|()| 0)
     } else {
         run_here(line, background)
     };
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(status) => status.into(),
         Err(error) => {
             eprintln!("ferrite: {error}");
             ExitCode::FAILURE
@@ -81,8 +80,9 @@ fn detach() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the machine in this process. True if that is to end with a success.
-fn run_here(line: &CommandLine, background: bool) -> Result<bool, Failure> {
+/// Runs the machine in this process. Returns the status that it is to end
+/// with.
+fn run_here(line: &CommandLine, background: bool) -> Result<u8, Failure> {
     if background {
         rustix::process::setsid()?;
     }
@@ -99,7 +99,7 @@ fn run_here(line: &CommandLine, background: bool) -> Result<bool, Failure> {
         fs::write(path, built.vm.device_tree())
             .map_err(|error| format!("-machine dumpdtb={}: {error}", path.display()))?;
         eprintln!("ferrite: info: dtb dumped to {}. Exiting.", path.display());
-        return Ok(true);
+        return Ok(0);
     }
     let monitors = Monitors::start(line, ends, &waker)?;
     let host = host(line, built, monitors, waker, signals)?;
@@ -118,7 +118,7 @@ fn without_machine(
     waker: Waker,
     signals: Signals,
     background: bool,
-) -> Result<bool, Failure> {
+) -> Result<u8, Failure> {
     let monitors = Monitors::start(line, ends, &waker)?;
     let _pidfile = line.pidfile.as_deref().map(PidFile::create).transpose()?;
     if background {
@@ -134,14 +134,14 @@ fn without_machine(
         trace: Trace::default(),
     };
     let Some(mut monitors) = run::without_machine(bare, monitors, &waker, &signals) else {
-        return Ok(true);
+        return Ok(0);
     };
     let characters = &mut monitors.host.characters;
     let built = launch::machine(line, serial, characters, &waker)?;
     run_machine(line, host(line, built, monitors, waker, signals)?)
 }
 
-fn run_machine(line: &CommandLine, mut host: Host) -> Result<bool, Failure> {
+fn run_machine(line: &CommandLine, mut host: Host) -> Result<u8, Failure> {
     if !line.stopped {
         host.vm.cont()?;
     }

@@ -113,3 +113,18 @@ fn u_boot_resets_and_powers_off() {
     guest.type_line("poweroff");
     guest.succeeds(COMMAND);
 }
+
+#[test]
+fn u_boot_finds_files_of_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, [0; 1234]).unwrap();
+    let mut guest = start(&format!(
+        "-fw_cfg name=opt/org.test/text,string=abc -fw_cfg opt/org.test/file,file={}",
+        file.display()
+    ));
+    let files = command(&mut guest, "qfw list");
+    for name in ["opt/org.test/text", "opt/org.test/file"] {
+        assert!(files.lines().any(|line| line.trim() == name), "{files}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The arm64 Image format (Linux `Documentation/arch/arm64/booting.rst`), and its wrappings: gzip,
-//! and the EFI zboot form that carries a compressed Image behind a small PE header.
+//! and the EFI zboot form that carries a compressed Image behind a small PE header. A file without
+//! that header is a program that starts with its first word.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -13,6 +14,8 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Room that boot loaders keep below a kernel whose header asks for none.
 const MIN_OFFSET: u64 = 4096;
 const OFFSET: u64 = 2 << 20;
+/// Where kernels start that do not say so.
+const OLD_OFFSET: u64 = 0x8_0000;
 
 fn bad(what: impl Into<String>) -> BootError {
     BootError::BadKernel(what.into())
@@ -105,12 +108,13 @@ fn unzstd(data: &[u8], limit: u64) -> Result<Vec<u8>, BootError> {
     read_bounded(decoder, limit, "zstd")
 }
 
-/// Reads the header of an Image and places it.
+/// Reads the header of an Image and places it; a file without one goes where old kernels do.
 pub(super) fn parse(data: &[u8]) -> Result<Kernel<'_>, BootError> {
+    if data.is_empty() {
+        return Err(bad("the file is empty"));
+    }
     if data.get(MAGIC_AT..MAGIC_AT + 4) != Some(MAGIC) {
-        return Err(bad(
-            "not an arm64 Image (no ARM64 magic number), ELF, gzip or EFI zboot file",
-        ));
+        return Ok(placed(data, OLD_OFFSET, data.len() as u64));
     }
     let truncated = || bad("its header is cut short");
     let text_offset = u64_at(data, 8).ok_or_else(truncated)?;
@@ -121,26 +125,30 @@ pub(super) fn parse(data: &[u8]) -> Result<Kernel<'_>, BootError> {
     }
     // Kernels before 3.17 leave the size 0 and want the offset 0x80000.
     let text_offset = if image_size == 0 {
-        0x8_0000
+        OLD_OFFSET
     } else {
         text_offset
     };
-    if image_size != 0 && (data.len() as u64) > image_size {
-        return Err(bad("the file is larger than its header says"));
-    }
     let offset = if text_offset < MIN_OFFSET {
         text_offset.saturating_add(OFFSET)
     } else {
         text_offset
     };
-    let at = RAM_BASE
-        .checked_add(offset)
-        .ok_or_else(|| bad("its header asks for an impossible offset"))?;
+    if RAM_BASE.checked_add(offset).is_none() {
+        return Err(bad("its header asks for an impossible offset"));
+    }
+    // What is behind the size of the header, as a signature, is in memory too.
     let mem_len = image_size.max(data.len() as u64);
-    Ok(Kernel {
+    Ok(placed(data, offset, mem_len))
+}
+
+/// A file in memory at that offset, which begins with its first instruction.
+fn placed(data: &[u8], offset: u64, mem_len: u64) -> Kernel<'_> {
+    let at = RAM_BASE + offset;
+    Kernel {
         entry: at,
         segments: vec![Segment { at, data, mem_len }],
-    })
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +213,23 @@ mod tests {
         far[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(unpack(&far, 1 << 20).is_err());
         assert!(parse(&header(u64::MAX, 4096)).is_err());
-        assert!(parse(&header(0, 4096)[..40]).is_err());
+        assert!(parse(&[]).is_err());
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_a_program() {
+        let program = [1, 2, 3, 4];
+        let kernel = parse(&program).unwrap();
+        assert_eq!(kernel.entry, RAM_BASE + 0x8_0000);
+        assert_eq!(kernel.segments[0].data, program);
+    }
+
+    #[test]
+    fn what_follows_the_size_of_the_header_is_loaded() {
+        let mut signed = header(0, 4096);
+        signed.resize(8192, 1);
+        let kernel = parse(&signed).unwrap();
+        assert_eq!(kernel.segments[0].mem_len, 8192);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(super) fn items(config: &MachineConfig) -> Result<FwCfg, AddError> {
     if config.vmcoreinfo {
         fw_cfg.add_writable_file(vmcoreinfo::FILE, vmcoreinfo::EMPTY.to_vec())?;
     }
+    for (name, contents) in &config.fw_cfg {
+        fw_cfg.add_file(name, contents.clone())?;
+    }
     if config.firmware.is_none() && config.flash[0].is_none() {
         return Ok(fw_cfg);
     }

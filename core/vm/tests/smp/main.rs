@@ -50,6 +50,7 @@ fn machine() -> Vm {
         serial: None,
         virtio: Vec::new(),
         pci: Vec::new(),
+        fw_cfg: Vec::new(),
         virtio_legacy: true,
         vmcoreinfo: false,
         wall_offset: 0,
