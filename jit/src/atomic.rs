@@ -104,6 +104,10 @@ impl Access {
     }
 
     /// Whether what it computes, if anything, is a sum or bit by bit.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "wasm32")),
+        expect(dead_code, reason = "Cranelift's code has every kind called")
+    )]
     pub(crate) fn is_simple(&self) -> bool {
         match self.what {
             AtomicKind::Rmw(op) => matches!(
