@@ -108,13 +108,21 @@ fn unzstd(data: &[u8], limit: u64) -> Result<Vec<u8>, BootError> {
     read_bounded(decoder, limit, "zstd")
 }
 
+/// Whether a file without the header may be a program: it is neither text nor another system's.
+fn may_be_program(data: &[u8]) -> bool {
+    let text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    !data.starts_with(b"MZ") && !data.iter().all(text)
+}
+
 /// Reads the header of an Image and places it; a file without one goes where old kernels do.
 pub(super) fn parse(data: &[u8]) -> Result<Kernel<'_>, BootError> {
-    if data.is_empty() {
-        return Err(bad("the file is empty"));
-    }
     if data.get(MAGIC_AT..MAGIC_AT + 4) != Some(MAGIC) {
-        return Ok(placed(data, OLD_OFFSET, data.len() as u64));
+        return match may_be_program(data) {
+            true => Ok(placed(data, OLD_OFFSET, data.len() as u64)),
+            false => Err(bad(
+                "not an arm64 Image (no ARM64 magic number), ELF, gzip or EFI zboot file, and no program",
+            )),
+        };
     }
     let truncated = || bad("its header is cut short");
     let text_offset = u64_at(data, 8).ok_or_else(truncated)?;
@@ -222,6 +230,9 @@ mod tests {
         let kernel = parse(&program).unwrap();
         assert_eq!(kernel.entry, RAM_BASE + 0x8_0000);
         assert_eq!(kernel.segments[0].data, program);
+        // A text, a program of UEFI.
+        assert!(parse(b"no kernel\n").is_err());
+        assert!(parse(b"MZ\0\0\0\0\0\0").is_err());
     }
 
     #[test]
