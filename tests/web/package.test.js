@@ -1,15 +1,12 @@
 // The JavaScript package on a page of somebody else, and the playground in that page's frame.
 
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser, serve } from "./page.js";
+import { site } from "./site.js";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>Somebody's page</title><pre id="screen"></pre>
 <script type="module">
@@ -24,38 +21,29 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>Somebody's page</title
   window.machine = machine;
 </script>`;
 
-let site;
+let strange;
 let playground;
 let chrome;
 
-/** A server that knows nothing of Ferrite: no headers that isolate a page. */
 before(async () => {
-  site = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    if (path === "/") return response.setHeader("Content-Type", "text/html").end(PAGE);
-    if (path === "/frame") return response.setHeader("Content-Type", "text/html").end("<!doctype html><title>Around</title>");
-    const file = path.startsWith("/guests/") ? join(ROOT, "target/playground", path) : join(ROOT, "web", path);
-    const found = await stat(file).catch(() => null);
-    if (!found?.isFile()) return response.writeHead(404).end();
-    response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
-    createReadStream(file).pipe(response);
-  });
-  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  site.url = `http://127.0.0.1:${site.address().port}`;
-  playground = await serve("-embed", site.url);
+  const pages = { "/": PAGE, "/frame": "<!doctype html><title>Around</title>" };
+  strange = await site(pages, (path) =>
+    path.startsWith("/guests/") ? join(ROOT, "target/playground", path) : join(ROOT, "web", path),
+  );
+  playground = await serve("-embed", strange.url);
   chrome = await browser();
 });
 after(async () => {
   await chrome?.close();
   playground?.close();
-  site?.close();
+  strange?.close();
 });
 
 test("a page of somebody else runs a machine by the package", async () => {
   const page = await chrome.context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
-  await page.goto(site.url);
+  await page.goto(strange.url);
   await page.waitForFunction(() => window.screen_?.textContent.includes("autoboot"), null, { timeout: 120_000 });
   await page.evaluate(() => window.machine.type("\n"));
   await page.waitForFunction(() => window.screen_.textContent.includes("=>"), null, { timeout: 60_000 });
@@ -86,7 +74,7 @@ test("a page of somebody else runs a machine by the package", async () => {
 
 test("the playground in a frame talks to the page around it, and only after hello", async () => {
   const page = await chrome.context.newPage();
-  await page.goto(`${site.url}/frame`);
+  await page.goto(`${strange.url}/frame`);
   await page.evaluate((address) => {
     window.heard = [];
     window.answers = [];

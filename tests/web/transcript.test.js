@@ -2,19 +2,17 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createReadStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { createServer } from "node:http";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { browser } from "./page.js";
+import { site } from "./site.js";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 
 /** The machine, to both. */
 const LINE = "-M virt -cpu cortex-a57 -smp 2 -m 64 -name twin -S -uuid 00112233-4455-6677-8899-aabbccddeeff";
@@ -56,23 +54,13 @@ const SCRIPT = [
 /** Members whose values differ by nature, or that a later QEMU has no more. */
 const BLANKED = new Set(["thread-id", "qom-path", "singlestep"]);
 
-let site;
+let strange;
 let chrome;
 let folder;
 let qemu;
 
 before(async () => {
-  site = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    if (path === "/") return response.setHeader("Content-Type", "text/html").end(PAGE);
-    const file = join(ROOT, "web/package", path);
-    const found = await stat(file).catch(() => null);
-    if (!found?.isFile()) return response.writeHead(404).end();
-    response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
-    createReadStream(file).pipe(response);
-  });
-  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  site.url = `http://127.0.0.1:${site.address().port}`;
+  strange = await site({ "/": PAGE }, (path) => join(ROOT, "web/package", path));
   folder = await mkdtemp(join(tmpdir(), "ferrite-qmp-"));
   const monitor = ["-nodefaults", "-display", "none", "-qmp", `unix:${folder}/qmp,server=on,wait=off`];
   qemu = spawn("qemu-system-aarch64", [...LINE.split(" "), ...monitor], { stdio: "ignore" });
@@ -80,7 +68,7 @@ before(async () => {
 });
 after(async () => {
   await chrome?.close();
-  site?.close();
+  strange?.close();
   qemu?.kill();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
@@ -112,7 +100,7 @@ test("the page's client sees no difference between QEMU and the machine in the t
   const page = await chrome.context.newPage();
   const socket = await monitor();
   await page.exposeFunction("toQemu", (text) => void socket.write(text));
-  await page.goto(site.url);
+  await page.goto(strange.url);
   await page.waitForFunction(() => window.machine);
   await page.evaluate(async () => {
     await window.machine.started;

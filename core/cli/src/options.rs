@@ -117,7 +117,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row(
         "chardev",
         "BACKEND,id=ID,…",
-        "add a character back end: null, stdio, file, pty, socket, ringbuf",
+        "add a character back end: null, stdio, file, pty, socket, ringbuf, testdev",
     ),
     row(
         "serial",

@@ -30,7 +30,7 @@ pub struct MachineConfig {
     pub gic: GicVersion,
     /// Whether a GICv3 has an interrupt translation service.
     pub its: bool,
-    /// Image given by `-kernel`: raw, gzip'd, EFI zboot or ELF.
+    /// What `-kernel` gives: an Image, raw, gzip'd or as EFI zboot; ELF; or a program of bare words.
     pub kernel: Option<Vec<u8>>,
     /// Image given by `-initrd`.
     pub initrd: Option<Vec<u8>>,

@@ -84,7 +84,21 @@ fn refusals() {
     }
 }
 
-/// What `readelf` of the host's binutils finds in it, where there is one.
+/// What `readelf` of the host's binutils finds in a dump without complaint, where there is one.
+fn readelf(options: &str, dump: &[u8]) -> Option<String> {
+    let name = format!("ferrite-dump-{}{options}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, dump).unwrap();
+    let output = Command::new("readelf").arg(options).arg(&path).output();
+    std::fs::remove_file(&path).unwrap();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: no readelf");
+        return None;
+    };
+    assert!(output.stderr.is_empty(), "{output:?}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[test]
 fn readelf_reads_it() {
     let cpu = CpuState {
@@ -98,16 +112,9 @@ fn readelf_reads_it() {
         &mapped(&[], &ranges),
     );
     file.extend([0; 0x1000]);
-    let path = std::env::temp_dir().join(format!("ferrite-dump-{}", std::process::id()));
-    std::fs::write(&path, file).unwrap();
-    let output = Command::new("readelf").arg("-hlnW").arg(&path).output();
-    std::fs::remove_file(&path).unwrap();
-    let Ok(output) = output else {
-        eprintln!("SKIPPED: no readelf");
+    let Some(text) = readelf("-hlnW", &file) else {
         return;
     };
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.stderr.is_empty(), "{output:?}");
     for words in ["CORE (Core file)", "AArch64", "0x0000000040000000 0x001000"] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -185,16 +192,9 @@ fn readelf_counts_very_many_segments() {
     let mappings: Vec<Mapping> = (0..70_000).map(every_other).collect();
     let mut file = elf::head(&elf::notes(&[]), &ranges, &mapped(&mappings, &ranges));
     file.extend([0; 0x1000]);
-    let path = std::env::temp_dir().join(format!("ferrite-many-{}", std::process::id()));
-    std::fs::write(&path, file).unwrap();
-    let output = Command::new("readelf").arg("-hlW").arg(&path).output();
-    std::fs::remove_file(&path).unwrap();
-    let Ok(output) = output else {
-        eprintln!("SKIPPED: no readelf");
+    let Some(text) = readelf("-hlW", &file) else {
         return;
     };
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.stderr.is_empty(), "{output:?}");
     assert!(text.contains("65535 (70001)"), "{}", &text[..2000]);
     assert_eq!(text.matches("LOAD  ").count(), 70_000);
 }

@@ -24,10 +24,14 @@ fn descriptor(pair: &mut Pair, index: u64, at: u64, len: u64, flags: u64, next: 
     );
 }
 
-/// Offers the chain that starts at a descriptor, as the first.
-fn offer(pair: &mut Pair, head: u64) {
-    pair.write(2, AVAILABLE + 4, head);
+/// Offers the chain that starts at the first descriptor, as the first, and sees what is used of it.
+fn complete(pair: &mut Pair) {
+    pair.write(2, AVAILABLE + 4, 0);
     pair.write(2, AVAILABLE + 2, 1);
+    pair.write(4, LAST + 0x50, 0);
+    pair.settle();
+    pair.read(4, USED);
+    pair.read(8, USED + 4);
 }
 
 #[test]
@@ -130,11 +134,7 @@ fn entropy_over_mmio() {
     // When an interrupt comes is not compared, whether one is pending is.
     start(&mut pair, LAST);
     descriptor(&mut pair, 0, DATA, 16, 2, 0);
-    offer(&mut pair, 0);
-    pair.write(4, LAST + 0x50, 0);
-    pair.settle();
-    pair.read(4, USED);
-    pair.read(8, USED + 4);
+    complete(&mut pair);
     pair.read(4, LAST + 0x60);
     pair.write(4, LAST + 0x64, 1);
     pair.read(4, LAST + 0x60);
@@ -194,11 +194,7 @@ fn requests_to_a_disk() {
         descriptor(&mut pair, 0, RAM + 0x800, 16, 1, after);
         descriptor(&mut pair, 1, DATA, len, if write { 3 } else { 1 }, 2);
         descriptor(&mut pair, 2, RAM + 0x900, 1, 2, 0);
-        offer(&mut pair, 0);
-        pair.write(4, LAST + 0x50, 0);
-        pair.settle();
-        pair.read(4, USED);
-        pair.read(8, USED + 4);
+        complete(&mut pair);
         pair.read(1, RAM + 0x900);
         pair.ask(&format!("read {DATA:#x} 0x400"));
         pair.read(4, LAST + 0x60);
